@@ -1,5 +1,6 @@
 /** What every check is given: where it is in the instance, and how it says what it found. Places cost nothing until there is a finding. */
 import type { IssueSeverity } from '../validator.ts';
+import type { CheckServices } from './services.ts';
 
 /** A JSON object of untrusted content: keys such as `__proto__` are plain keys of it, so ask with `Object.hasOwn` before trusting an inherited name. */
 export type JsonObject = { readonly [key: string]: unknown };
@@ -38,6 +39,7 @@ export const maximumDepth = 400;
  * In quiet mode (yes/no questions, slice and target matching) findings are not kept: only `failed` is set.
  */
 export class CheckContext {
+  readonly services: CheckServices;
   /** The outermost resource. */
   readonly root: JsonObject;
   /** FHIRPath `%resource`: the resource the focus is in; a contained resource is its own. */
@@ -55,7 +57,8 @@ export class CheckContext {
   private readonly segments: string[] = [];
   private readonly indexes: number[] = [];
 
-  constructor(root: JsonObject, options: { quiet?: boolean; start?: string } = {}) {
+  constructor(services: CheckServices, root: JsonObject, options: { quiet?: boolean; start?: string } = {}) {
+    this.services = services;
     this.root = root;
     this.resource = root;
     this.container = root;
