@@ -1,0 +1,284 @@
+import { sha256 } from '../hash.ts';
+import { clientFailure, judgeFetch, type FetchedMessage } from './kafka-fetch.ts';
+import { TransportError, type TopicAnchor, type TopicRead } from './transport.ts';
+
+interface FetchPartition {
+  readonly partition: number;
+  readonly highWatermark: string;
+  readonly lastStartOffset: string;
+  readonly messages: readonly FetchedMessage[];
+}
+interface FetchAnswer {
+  readonly clientSideThrottleTime: number;
+  readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchPartition[] }[];
+}
+/** kafkajs's own cluster object, which has the fetch without a consumer group; untyped there, so typed here. */
+export interface KafkaCluster {
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  isConnected(): boolean;
+  addTargetTopic(topic: string): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  removeBroker(address: { host: string | undefined; port: number | undefined }): void;
+  findTopicPartitionMetadata(topic: string): readonly { partitionId: number; leader: number | null }[];
+  findBroker(query: { nodeId: string }): Promise<{ fetch(request: object): Promise<FetchAnswer> }>;
+  fetchTopicsOffset(query: readonly object[]): Promise<readonly { partitions: readonly { offset: string }[] }[]>;
+}
+
+export interface KafkaReaderOptions {
+  readonly topic: string;
+  /** How long a topic may be unknown to the brokers before it is called missing. */
+  readonly missingTopicMs: number;
+  /** How long an accepted record may be invisible after a change of leader before that is called a truncation. */
+  readonly settleMs: number;
+  readonly onNote: (what: string, error: unknown) => void;
+}
+
+const PARTITION = 0;
+
+/**
+ * Reads one partition by kafkajs's broker-level fetch: no consumer group that could skip or rewind silently, uncommitted isolation, and
+ * after each disturbance (reconnect, change of leader) the last record handed out is read again and compared.
+ */
+export class KafkaReader {
+  readonly #cluster: KafkaCluster;
+  readonly #options: KafkaReaderOptions;
+  #closed = false;
+  #leader: number | undefined;
+  #leaderEpoch = -1;
+  #delivered: TopicAnchor | undefined;
+  #mustCheckDelivered = false;
+  #missingSinceMs: number | undefined;
+
+  constructor(cluster: KafkaCluster, options: KafkaReaderOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+  }
+
+  close(): void {
+    this.#closed = true;
+  }
+
+  async read(args: {
+    fromOffset: bigint;
+    maximumBytes: number;
+    waitMs: number;
+    anchor?: TopicAnchor;
+    signal?: AbortSignal;
+  }): Promise<TopicRead> {
+    const untilMs = Date.now() + args.waitMs;
+    let anchor = args.anchor;
+    let failure: unknown;
+    let emptyBehind = 0;
+    do {
+      if (this.#closed) throw new TransportError('closed', 'topic is closed');
+      try {
+        if (anchor !== undefined) await this.#checkAnchor(anchor);
+        anchor = undefined;
+        await this.#checkDelivered(args.fromOffset);
+        const read = await this.#fetchOnce(
+          args.fromOffset,
+          args.maximumBytes,
+          Math.max(0, Math.min(500, untilMs - Date.now())),
+        );
+        this.#missingSinceMs = undefined;
+        failure = undefined;
+        if (read === undefined) continue;
+        if (read.records.length > 0) return read;
+        if (read.endOffset <= args.fromOffset) {
+          emptyBehind = 0;
+          if (Date.now() >= untilMs) return read;
+        } else if (++emptyBehind >= 3) {
+          throw new TransportError('gap', `nothing at ${args.fromOffset} though the log ends at ${read.endOffset}`, {
+            offset: args.fromOffset,
+          });
+        }
+      } catch (error) {
+        if (error instanceof TransportError) throw error;
+        failure = error;
+        await this.#afterReadFailure(error, args.fromOffset);
+        await delay(100, args.signal);
+      }
+    } while (Date.now() < untilMs && args.signal?.aborted !== true);
+    if (failure !== undefined)
+      throw new TransportError('unavailable', clientFailure(failure).type ?? clientFailure(failure).name, {
+        cause: failure,
+      });
+    return { records: [], startOffset: 0n, endOffset: args.fromOffset };
+  }
+
+  /** One fetch from the leader; undefined when the broker throttled it or the leader changed meanwhile. */
+  async #fetchOnce(fromOffset: bigint, maximumBytes: number, waitMs: number): Promise<TopicRead | undefined> {
+    const { leader, partition } = await this.#rawFetch(fromOffset, maximumBytes, waitMs);
+    if (this.#leader !== undefined && this.#leader !== leader) {
+      this.#options.onNote('leader-change', new Error(`${this.#leader} to ${leader}`));
+      this.#leader = leader;
+      this.#mustCheckDelivered = true;
+      return undefined;
+    }
+    this.#leader = leader;
+    if (partition === undefined) {
+      await delay(100);
+      return undefined;
+    }
+    const continues = this.#delivered?.offset === fromOffset - 1n;
+    const judged = judgeFetch(partition.messages, fromOffset, continues ? this.#leaderEpoch : -1);
+    if (judged.odd !== undefined && judged.records.length === 0) throw judged.odd;
+    const last = judged.records.at(-1);
+    if (last !== undefined) {
+      this.#leaderEpoch = judged.leaderEpoch;
+      this.#delivered = { offset: last.offset, hash: sha256(last.value) };
+    }
+    return {
+      records: judged.records,
+      startOffset: BigInt(partition.lastStartOffset),
+      endOffset: BigInt(partition.highWatermark),
+    };
+  }
+
+  async #rawFetch(
+    fromOffset: bigint,
+    maximumBytes: number,
+    waitMs: number,
+  ): Promise<{ leader: number; partition: FetchPartition | undefined }> {
+    const cluster = this.#cluster;
+    const metadata = cluster
+      .findTopicPartitionMetadata(this.#options.topic)
+      .find((found) => found.partitionId === PARTITION);
+    if (metadata === undefined || metadata.leader === null || metadata.leader < 0) {
+      throw Object.assign(new Error('no leader'), { type: 'LEADER_NOT_AVAILABLE' });
+    }
+    const broker = await cluster.findBroker({ nodeId: String(metadata.leader) });
+    const answer = await broker.fetch({
+      replicaId: -1,
+      isolationLevel: 0,
+      maxWaitTime: waitMs,
+      minBytes: 1,
+      maxBytes: maximumBytes,
+      topics: [
+        {
+          topic: this.#options.topic,
+          partitions: [{ partition: PARTITION, fetchOffset: String(fromOffset), maxBytes: maximumBytes }],
+        },
+      ],
+    });
+    const partition = answer.responses
+      .find((response) => response.topicName === this.#options.topic)
+      ?.partitions.find((found) => found.partition === PARTITION);
+    return { leader: metadata.leader, partition };
+  }
+
+  async #checkDelivered(fromOffset: bigint): Promise<void> {
+    if (!this.#mustCheckDelivered) return;
+    if (this.#delivered !== undefined && this.#delivered.offset < fromOffset) await this.#checkAnchor(this.#delivered);
+    this.#mustCheckDelivered = false;
+  }
+
+  /**
+   * Reads an already accepted record again. Right after a change of leader the new one's high watermark may lie behind what was already
+   * read: that is waited out before it is called a truncation.
+   */
+  async #checkAnchor({ offset, hash }: TopicAnchor): Promise<void> {
+    const untilMs = Date.now() + this.#options.settleMs;
+    let partition: FetchPartition | undefined;
+    do {
+      partition = (await this.#rawFetch(offset, 1, 100)).partition;
+      if (partition !== undefined && (partition.messages.length > 0 || BigInt(partition.highWatermark) > offset)) break;
+      await delay(100);
+    } while (Date.now() < untilMs && !this.#closed);
+    if (partition === undefined) throw new Error('anchor fetch throttled');
+    const message = partition.messages.find((found) => BigInt(found.offset) === offset);
+    if (message === undefined) {
+      throw new TransportError(
+        partition.messages.length > 0 ? 'gap' : 'truncated',
+        `accepted record ${offset} is gone`,
+        { offset },
+      );
+    }
+    if (!sameBytes(sha256(message.value ?? new Uint8Array(0)), hash)) {
+      throw new TransportError('anchor-mismatch', `record ${offset} is not the one accepted before`, { offset });
+    }
+  }
+
+  /** Sorts a failed fetch: what can never be right is thrown with its kind, the rest is repaired for the next try. */
+  async #afterReadFailure(error: unknown, fromOffset: bigint): Promise<void> {
+    const failure = clientFailure(error);
+    const at = { cause: error, offset: fromOffset };
+    if (failure.type === 'OFFSET_OUT_OF_RANGE') {
+      const { startOffset, endOffset } = await this.#limits();
+      const offset = this.#mustCheckDelivered && this.#delivered !== undefined ? this.#delivered.offset : fromOffset;
+      if (offset < startOffset)
+        throw new TransportError('trimmed', `wanted ${offset}, the log starts at ${startOffset}`, at);
+      if (offset > endOffset || fromOffset > endOffset)
+        throw new TransportError('truncated', `wanted ${fromOffset}, the log ends at ${endOffset}`, at);
+      return;
+    }
+    if (failure.type === 'CORRUPT_MESSAGE')
+      throw new TransportError('corrupt', 'the broker calls the record corrupt', at);
+    if (failure.name === 'KafkaJSNotImplemented')
+      throw new TransportError('compressed', 'compressed by the broker', at);
+    if (failure.name === 'RangeError' || failure.name === 'TypeError' || failure.code === 'ERR_OUT_OF_RANGE') {
+      throw new TransportError('corrupt', 'a fetch answer that cannot be decoded', at);
+    }
+    this.#options.onNote('fetch-retry', error);
+    this.#mustCheckDelivered = true;
+    if (failure.type === 'UNKNOWN_TOPIC_OR_PARTITION' || failure.name === 'KafkaJSTopicMetadataNotLoaded') {
+      this.#missingSinceMs ??= Date.now();
+      if (Date.now() - this.#missingSinceMs > this.#options.missingTopicMs) {
+        throw new TransportError('topic-missing', `topic ${this.#options.topic} is gone`, at);
+      }
+    }
+    await this.#reconnect(failure);
+  }
+
+  async #reconnect(failure: { name: string; host: string | undefined; port: number | undefined }): Promise<void> {
+    const cluster = this.#cluster;
+    if (failure.name === 'KafkaJSConnectionClosedError' || failure.name === 'KafkaJSConnectionError') {
+      cluster.removeBroker({ host: failure.host, port: failure.port });
+    }
+    try {
+      if (!cluster.isConnected()) await cluster.connect();
+      await cluster.refreshMetadata();
+    } catch (error) {
+      this.#options.onNote('metadata-retry', error);
+      if (clientFailure(error).type === 'UNKNOWN_TOPIC_OR_PARTITION') this.#missingSinceMs ??= Date.now();
+    }
+  }
+
+  async #limits(): Promise<{ startOffset: bigint; endOffset: bigint }> {
+    const at = async (fromBeginning: boolean): Promise<bigint> => {
+      const answer = await this.#cluster.fetchTopicsOffset([
+        { topic: this.#options.topic, partitions: [{ partition: PARTITION }], fromBeginning },
+      ]);
+      return BigInt(answer[0]?.partitions[0]?.offset ?? '0');
+    };
+    return { startOffset: await at(true), endOffset: await at(false) };
+  }
+
+  async endOffset(): Promise<bigint> {
+    let failure: unknown;
+    for (let attempt = 0; attempt < 20; attempt++) {
+      if (this.#closed) throw new TransportError('closed', 'topic is closed');
+      try {
+        return (await this.#limits()).endOffset;
+      } catch (error) {
+        if (error instanceof TransportError) throw error;
+        failure = error;
+        await this.#reconnect(clientFailure(error));
+        await delay(150);
+      }
+    }
+    throw new TransportError('unavailable', 'the end of the topic cannot be had', { cause: failure });
+  }
+}
+
+function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+}

@@ -1,0 +1,26 @@
+import { spawn } from 'node:child_process';
+
+/**
+ * `npm test`: every `*.test.ts` below `test/`, two files at a time, or only those given as arguments.
+ * What is skipped is listed by name at the end; the exit code is the runner's.
+ */
+const files = process.argv.slice(2);
+const child = spawn(
+  process.execPath,
+  [
+    '--disable-warning=ExperimentalWarning',
+    '--test',
+    '--test-concurrency=2',
+    '--test-timeout=600000',
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=./test/support/skipped-reporter.ts',
+    '--test-reporter-destination=stdout',
+    ...(files.length > 0 ? files : ['test/**/*.test.ts']),
+  ],
+  { stdio: 'inherit', cwd: new URL('../..', import.meta.url) },
+);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal));
+child.on('exit', (code) => {
+  process.exitCode = code ?? 1;
+});
