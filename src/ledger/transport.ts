@@ -5,9 +5,21 @@ import { AppError } from '../errors.ts';
  * `unavailable`: nothing was stored and trying again later is right. All others say where the topic cannot be what it was.
  */
 export type TransportCode =
-  | 'outcome-unknown' | 'unavailable' | 'too-large' | 'closed'
-  | 'trimmed' | 'truncated' | 'gap' | 'rewound' | 'control' | 'transactional' | 'compressed'
-  | 'anchor-mismatch' | 'epoch-back' | 'topic-missing' | 'corrupt';
+  | 'outcome-unknown'
+  | 'unavailable'
+  | 'too-large'
+  | 'closed'
+  | 'trimmed'
+  | 'truncated'
+  | 'gap'
+  | 'rewound'
+  | 'control'
+  | 'transactional'
+  | 'compressed'
+  | 'anchor-mismatch'
+  | 'epoch-back'
+  | 'topic-missing'
+  | 'corrupt';
 
 export class TransportError extends AppError<TransportCode> {
   /** Transport offset at which the fault shows, where there is one. */
@@ -64,7 +76,13 @@ export interface Topic {
    * @param anchor when given, the record at that offset is read again first and must have that hash
    * @throws {TransportError} trimmed | truncated | gap | … with the offset
    */
-  read(args: { fromOffset: bigint; maximumBytes: number; waitMs: number; anchor?: TopicAnchor; signal?: AbortSignal }): Promise<TopicRead>;
+  read(args: {
+    fromOffset: bigint;
+    maximumBytes: number;
+    waitMs: number;
+    anchor?: TopicAnchor;
+    signal?: AbortSignal;
+  }): Promise<TopicRead>;
   endOffset(): Promise<bigint>;
   describe(): Promise<TopicDescription>;
   close(): Promise<void>;

@@ -2,8 +2,17 @@ import type { InteractionCode } from '../fhir/interaction.ts';
 
 /** Kinds of events on the ledger (design/ledger "Event"). */
 export type EventKind =
-  | 'received' | 'disclosed' | 'rejected' | 'denied' | 'transformed' | 'acknowledged'
-  | 'corrected' | 'superseded' | 'retracted' | 'erased' | 'checked';
+  | 'received'
+  | 'disclosed'
+  | 'rejected'
+  | 'denied'
+  | 'transformed'
+  | 'acknowledged'
+  | 'corrected'
+  | 'superseded'
+  | 'retracted'
+  | 'erased'
+  | 'checked';
 
 /** Who asks, as the verified token says. */
 export interface Caller {
@@ -18,7 +27,10 @@ export interface Caller {
 }
 
 /** Lowercase hex SHA-256 digests (design/ledger "Record"): `b1` of the exact octets, `f1` of the form with servers' own meta left out. */
-export interface Digests { readonly b1: string; readonly f1: string }
+export interface Digests {
+  readonly b1: string;
+  readonly f1: string;
+}
 
 /** One resource version touched by an exchange. */
 export interface RecordEntity {
@@ -61,7 +73,12 @@ export interface ExchangeOutcome {
   /** AuditEvent outcome: 0 success, 4 minor (client's fault), 8 serious (upstream), 12 major; `unknown` where nobody can tell. */
   readonly outcome: '0' | '4' | '8' | '12' | 'unknown';
   readonly entities: readonly RecordEntity[];
-  readonly issues: readonly { readonly severity: string; readonly code: string; readonly expression: string | undefined; readonly id: string | undefined }[];
+  readonly issues: readonly {
+    readonly severity: string;
+    readonly code: string;
+    readonly expression: string | undefined;
+    readonly id: string | undefined;
+  }[];
   readonly ruleSet: string;
   readonly packages: readonly string[];
   readonly engine: string;

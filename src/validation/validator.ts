@@ -57,7 +57,13 @@ export interface RuleDecision {
 export interface RuleSet {
   /** Lowercase hex SHA-256 of the shared rule set's canonical form. */
   readonly digest: string;
-  decide(query: { direction: Direction; resourceType: string; upstream: string; client?: string; profiles: readonly string[] }): RuleDecision;
+  decide(query: {
+    direction: Direction;
+    resourceType: string;
+    upstream: string;
+    client?: string;
+    profiles: readonly string[];
+  }): RuleDecision;
 }
 
 /** Warm when handed out: the first call does not stall. Pure and reentrant. */
