@@ -41,6 +41,8 @@ export interface Definition extends DefinitionFacts {
   readonly scope: PackageScope;
   /** `id#version` of the package it lives in. */
   readonly packageId: string;
+  /** What `make` gave at the first call with this slot (an object that a module keeps for that purpose); lives as long as the definition. */
+  remember<T>(slot: object, make: () => T): T;
 }
 
 /** A view on the loaded packages, by which a canonical is resolved. Stable: the same question gives the same `Definition` object. */
@@ -89,6 +91,8 @@ export interface LoadedPackage {
   /** `id#version` of what those were resolved to. */
   readonly resolved: readonly string[];
   readonly count: number;
+  /** Files that could not be read as a resource, with the reason. */
+  readonly skipped: readonly string[];
 }
 
 export interface PackageSet {
