@@ -44,6 +44,10 @@ export interface RecordEntity {
   readonly patients: readonly string[];
   readonly sent: Digests | undefined;
   readonly stored: Digests | undefined;
+  /** The upstream stored something else than it was sent (`isAlteredByUpstream`). */
+  readonly altered?: boolean;
+  /** `matchDigest` of what is sent in a transaction, so that the reconciler can know it again. */
+  readonly match?: string;
   /** Bundle entry index, where the exchange was a bundle. */
   readonly entry: number | undefined;
   readonly interaction: InteractionCode;
@@ -61,6 +65,8 @@ export interface ExchangeIntent {
   readonly resourceId: string | undefined;
   /** Raw query or form text, If-None-Exist and the like; may name patients, so it is stored encrypted only. */
   readonly parameters: string | undefined;
+  /** Upstream-local Patients that the request itself names, as far as the gateway can tell (a compartment search, `patient=`). */
+  readonly patients?: readonly string[];
   /** Entities about to be written, with `sent` digests. Empty for reads. */
   readonly entities: readonly RecordEntity[];
 }
