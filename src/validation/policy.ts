@@ -1,0 +1,106 @@
+/** How much a finding weighs. Checks detect and name; a policy says what is looked at, which severity a finding has, and what of it may be told. */
+import type { Rule } from './checks/report.ts';
+import { defaultSettings } from './checks/services.ts';
+import type { CheckSettings } from './checks/services.ts';
+import type { IssueSeverity } from './validator.ts';
+
+/** `ignore` drops the finding. */
+export type SeverityChoice = IssueSeverity | 'ignore';
+
+/** Changes the severity of findings, for a stated reason and until a day. */
+export interface SeverityOverride {
+  /** Issue id, or a prefix ending in `*`, e.g. `invariant:us-core-*`; undefined matches every id. */
+  readonly issue?: string | undefined;
+  /** FHIRPath of an element, indexes left out, or a prefix ending in `*`; undefined matches every place. */
+  readonly expression?: string | undefined;
+  readonly severity: SeverityChoice;
+  readonly reason: string;
+  /** Last day on which it holds, `YYYY-MM-DD`; undefined holds for good. */
+  readonly expires?: string | undefined;
+}
+
+export interface Policy {
+  readonly name: string;
+  readonly settings: CheckSettings;
+  /** Whether issues may quote what was found in the instance. */
+  readonly showFound: boolean;
+  /** Severity of a finding; undefined when it is not reported. */
+  severityOf(rule: Rule, expression: string): IssueSeverity | undefined;
+}
+
+export type PolicyName = 'hl7' | 'gateway';
+
+export const policyNames: readonly PolicyName[] = ['hl7', 'gateway'];
+
+export interface PolicyOptions {
+  readonly settings?: Partial<CheckSettings>;
+  readonly overrides?: readonly SeverityOverride[];
+  readonly showFound?: boolean;
+  /** What becomes of findings that only say that something could not be told offline; default: the rule's own severity, warning. */
+  readonly cannotTell?: SeverityChoice;
+  /** Today, `YYYY-MM-DD`, against which overrides expire. */
+  readonly today?: string;
+}
+
+/**
+ * What is strictness rather than truth. The oracle refuses these; the specification allows them or only recommends otherwise, so at a
+ * gateway they are warnings unless its rules say more.
+ */
+const gatewayOverrides: readonly SeverityOverride[] = [
+  {
+    issue: 'extension-unknown',
+    severity: 'warning',
+    reason: 'R4 extensibility: unknown extensions that do not modify are to be ignored',
+  },
+  {
+    issue: 'display-*',
+    severity: 'warning',
+    reason: 'the code carries the meaning; displays vary by language and edition',
+  },
+  { issue: 'url-unresolved', severity: 'warning', reason: 'a canonical need not be loaded here to be right' },
+  { issue: 'best-practice:*', severity: 'information', reason: 'best practice is advice' },
+];
+
+export function isPolicyName(name: string): name is PolicyName {
+  return (policyNames as readonly string[]).includes(name);
+}
+
+export function createPolicy(name: PolicyName, options: PolicyOptions = {}): Policy {
+  const overrides = [...(options.overrides ?? []), ...(name === 'gateway' ? gatewayOverrides : [])].filter(
+    (override) => override.expires === undefined || options.today === undefined || override.expires >= options.today,
+  );
+  return {
+    name,
+    settings: { ...defaultSettings, ...options.settings },
+    showFound: options.showFound ?? name === 'hl7',
+    severityOf(rule, expression) {
+      const severity =
+        matching(overrides, rule.id, expression)?.severity ??
+        (isCannotTell(rule.id) ? options.cannotTell : undefined) ??
+        rule.severity;
+      return severity === 'ignore' ? undefined : severity;
+    },
+  };
+}
+
+export function isCannotTell(id: string): boolean {
+  return id.endsWith('cannot-tell');
+}
+
+function matching(
+  overrides: readonly SeverityOverride[],
+  id: string,
+  expression: string,
+): SeverityOverride | undefined {
+  if (overrides.length === 0) return undefined;
+  const path = expression.replaceAll(/\[\d+\]/g, '');
+  return overrides.find(
+    (override) =>
+      (override.issue === undefined || matchesPattern(override.issue, id)) &&
+      (override.expression === undefined || matchesPattern(override.expression, path)),
+  );
+}
+
+function matchesPattern(pattern: string, text: string): boolean {
+  return pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : pattern === text;
+}
