@@ -1,0 +1,230 @@
+import { gunzipSync } from 'node:zlib';
+import { Pool } from 'undici';
+import type { Dispatcher } from 'undici';
+import { Breaker } from './breaker.ts';
+import { UpstreamError } from './upstream-error.ts';
+
+export type UpstreamAuth =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'basic'; readonly username: string; readonly password: string }
+  | { readonly kind: 'bearer'; readonly token: string };
+
+export interface UpstreamOptions {
+  readonly name: string;
+  /** FHIR base URL. */
+  readonly url: string;
+  readonly auth: UpstreamAuth;
+  readonly connectTimeoutMs: number;
+  readonly headersTimeoutMs: number;
+  /** From the first byte sent to the last byte read. */
+  readonly totalTimeoutMs: number;
+  /** Connections in use at once; eight times as many requests may wait for one. */
+  readonly concurrency: number;
+  /** Largest answer held, bytes. */
+  readonly answerBodyBytes: number;
+  /** Epoch ms. */
+  readonly clock: () => number;
+  /** Uniform in [0, 1), spreads retries. */
+  readonly jitter: () => number;
+}
+
+export interface UpstreamRequest {
+  readonly method: string;
+  /** Below the base, no leading slash: `Patient/1`, `Patient?name=x`, or empty for the base itself. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+}
+
+export interface UpstreamAnswer {
+  readonly status: number;
+  /** Lowercase names; a repeated header's values joined by `, `. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** After content decoding; empty where there was none. */
+  readonly body: Uint8Array;
+}
+
+const RETRIES = 2;
+const WAITING_PER_CONNECTION = 8;
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/**
+ * One upstream FHIR server: a keep-alive pool, a breaker, a cap on concurrency, on time and on the answer's size. Follows no redirect and calls nothing
+ * outside its base. Retries only GET and HEAD.
+ */
+export class UpstreamClient {
+  readonly name: string;
+  /** FHIR base URL without a trailing slash. */
+  readonly base: string;
+  readonly totalTimeoutMs: number;
+  readonly #options: UpstreamOptions;
+  readonly #pool: Pool;
+  readonly #breaker: Breaker;
+  readonly #basePath: string;
+  readonly #authorization: string | undefined;
+  #inFlight = 0;
+
+  constructor(options: UpstreamOptions) {
+    const url = new URL(options.url);
+    this.name = options.name;
+    this.#basePath = url.pathname.replace(/\/+$/, '');
+    this.base = url.origin + this.#basePath;
+    this.totalTimeoutMs = options.totalTimeoutMs;
+    this.#options = options;
+    this.#authorization = authorizationOf(options.auth);
+    this.#breaker = new Breaker({ failures: 5, openMs: 2_000, clock: options.clock });
+    this.#pool = new Pool(url.origin, {
+      connections: options.concurrency,
+      pipelining: 1,
+      connect: { timeout: options.connectTimeoutMs },
+      headersTimeout: options.headersTimeoutMs,
+      bodyTimeout: options.totalTimeoutMs,
+    });
+  }
+
+  /** True while calls are held back because the upstream keeps failing. */
+  get isHeldBack(): boolean {
+    return this.#breaker.isOpen;
+  }
+
+  /**
+   * Sends one request and reads the whole answer.
+   * @throws {UpstreamError} unreachable | breaker-open | overloaded | timeout | broken | too-long | redirect
+   */
+  async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const retries = request.method === 'GET' || request.method === 'HEAD' ? RETRIES : 0;
+    const deadlineMs = this.#options.clock() + this.#options.totalTimeoutMs;
+    for (let attempt = 0; ; attempt += 1) {
+      const waitMs = (2 ** attempt - 0.5 * this.#options.jitter()) * 50;
+      const mayRetry = attempt < retries && this.#options.clock() + waitMs < deadlineMs;
+      try {
+        const answer = await this.#once(request);
+        const pauseMs = Math.max(waitMs, retryAfterMs(answer));
+        const isPassing = answer.status === 502 || answer.status === 503 || answer.status === 504;
+        if (!isPassing || !mayRetry || this.#options.clock() + pauseMs >= deadlineMs || pauseMs > 2_000) return answer;
+        await sleep(pauseMs);
+      } catch (error) {
+        if (!mayRetry || !(error instanceof UpstreamError) || !isWorthRetrying(error)) throw error;
+        await sleep(waitMs);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  async #once(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    if (!this.#breaker.admits()) throw new UpstreamError('breaker-open', this.name);
+    if (this.#inFlight >= this.#options.concurrency * (1 + WAITING_PER_CONNECTION)) {
+      throw new UpstreamError('overloaded', this.name);
+    }
+    this.#inFlight += 1;
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), this.#options.totalTimeoutMs);
+    try {
+      const answer = await this.#send(request, abort.signal);
+      this.#breaker.succeeded();
+      return answer;
+    } catch (error) {
+      const failure = error instanceof UpstreamError ? error : this.#failure(error, abort.signal.aborted);
+      if (failure.code !== 'too-long' && failure.code !== 'redirect') this.#breaker.failed();
+      throw failure;
+    } finally {
+      clearTimeout(timer);
+      this.#inFlight -= 1;
+    }
+  }
+
+  async #send(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
+    const isQuery = request.path === '' || request.path.startsWith('?');
+    const response = await this.#pool.request({
+      method: request.method as Dispatcher.HttpMethod,
+      path: this.#basePath + (isQuery ? request.path || '/' : '/' + request.path),
+      headers: {
+        'accept-encoding': 'identity',
+        ...request.headers,
+        ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
+      },
+      body: request.body ?? null,
+      signal,
+    });
+    const headers: Record<string, string> = {};
+    for (const [name, value] of Object.entries(response.headers)) {
+      if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
+    }
+    const status = response.statusCode;
+    const body = decoded(await this.#read(response.body), headers['content-encoding'], this.#options, this.name);
+    // A redirect could lead anywhere, so it is an error of the upstream's and is never followed.
+    if (status >= 300 && status < 400 && status !== 304) throw new UpstreamError('redirect', this.name);
+    return { status, headers, body };
+  }
+
+  async #read(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of body) {
+      length += chunk.byteLength;
+      if (length > this.#options.answerBodyBytes) throw new UpstreamError('too-long', this.name);
+      chunks.push(chunk);
+    }
+    return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
+  }
+
+  #failure(error: unknown, timedOut: boolean): UpstreamError {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+    if (NEVER_SENT.has(code)) return new UpstreamError('unreachable', this.name, { cause: error });
+    if (timedOut || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
+      return new UpstreamError('timeout', this.name, { cause: error });
+    }
+    return new UpstreamError('broken', this.name, { cause: error });
+  }
+}
+
+function isWorthRetrying(error: UpstreamError): boolean {
+  return error.code === 'unreachable' || error.code === 'broken';
+}
+
+function retryAfterMs(answer: UpstreamAnswer): number {
+  const seconds = Number(answer.headers['retry-after'] ?? '0');
+  return Number.isFinite(seconds) && seconds > 0 ? seconds * 1000 : 0;
+}
+
+function authorizationOf(auth: UpstreamAuth): string | undefined {
+  switch (auth.kind) {
+    case 'none':
+      return undefined;
+    case 'basic':
+      return `Basic ${Buffer.from(`${auth.username}:${auth.password}`, 'utf8').toString('base64')}`;
+    case 'bearer':
+      return `Bearer ${auth.token}`;
+  }
+}
+
+/** Decodes gzip although identity was asked, because some servers send it all the same; the cap holds for the decoded size too. */
+function decoded(
+  body: Uint8Array,
+  encoding: string | undefined,
+  options: UpstreamOptions,
+  upstream: string,
+): Uint8Array {
+  if (encoding === undefined || encoding === 'identity' || body.byteLength === 0) return body;
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') throw new UpstreamError('not-fhir', upstream);
+  try {
+    return gunzipSync(body, { maxOutputLength: options.answerBodyBytes });
+  } catch (error) {
+    const isTooLong = error instanceof RangeError;
+    throw new UpstreamError(isTooLong ? 'too-long' : 'not-fhir', upstream, { cause: error });
+  }
+}
+
+function sleep(durationMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, durationMs));
+}
