@@ -10,30 +10,31 @@ export interface TopicFacts {
  * Settings under which the broker may lose, alter or reorder what it acknowledged, each as `setting: found, wanted` (design/ledger
  * "Transport"). Empty when all is as it must be. A drift is an alarm, not a stop: the replica notices what really goes wrong.
  */
-export function topicDrift(facts: TopicFacts): string[] {
+export function topicDrift(facts: TopicFacts, wanted: { replicas: number; insyncReplicas: number }): string[] {
   const drift: string[] = [];
-  const want = (name: string, found: string, wanted: string, holds: boolean): void => {
-    if (!holds) drift.push(`${name}: ${found}, wanted ${wanted}`);
+  const want = (name: string, found: string, needed: string, holds: boolean): void => {
+    if (!holds) drift.push(`${name}: ${found}, wanted ${needed}`);
   };
   const setting = (name: string): string => facts.settings.get(name) ?? 'unknown';
   want('partitions', String(facts.partitions), '1', facts.partitions === 1);
-  want('replicas', String(facts.replicas), '3', facts.replicas >= 3);
+  want('replicas', String(facts.replicas), String(wanted.replicas), facts.replicas >= wanted.replicas);
   want(
     'in-sync replicas',
     String(facts.insyncReplicas),
     String(facts.replicas),
     facts.insyncReplicas >= facts.replicas,
   );
-  for (const [name, wanted] of [
+  for (const [name, needed] of [
     ['cleanup.policy', 'delete'],
     ['retention.ms', '-1'],
     ['retention.bytes', '-1'],
     ['unclean.leader.election.enable', 'false'],
     ['message.timestamp.type', 'LogAppendTime'],
   ] as const) {
-    want(name, setting(name), wanted, setting(name) === wanted);
+    want(name, setting(name), needed, setting(name) === needed);
   }
-  want('min.insync.replicas', setting('min.insync.replicas'), '2', Number(setting('min.insync.replicas')) >= 2);
+  const insync = setting('min.insync.replicas');
+  want('min.insync.replicas', insync, String(wanted.insyncReplicas), Number(insync) >= wanted.insyncReplicas);
   want(
     'compression.type',
     setting('compression.type'),

@@ -209,12 +209,18 @@ export class KafkaTopic implements Topic {
       });
       const entries = settings.resources[0]?.configEntries ?? [];
       const partition = found?.partitions.find((candidate) => candidate.partitionId === PARTITION);
-      const drift = topicDrift({
-        partitions: found?.partitions.length ?? 0,
-        replicas: partition?.replicas.length ?? 0,
-        insyncReplicas: partition?.isr.length ?? 0,
-        settings: new Map(entries.map((entry) => [entry.configName, entry.configValue])),
-      });
+      const drift = topicDrift(
+        {
+          partitions: found?.partitions.length ?? 0,
+          replicas: partition?.replicas.length ?? 0,
+          insyncReplicas: partition?.isr.length ?? 0,
+          settings: new Map(entries.map((entry) => [entry.configName, entry.configValue])),
+        },
+        {
+          replicas: this.#options.create?.replicationFactor ?? 3,
+          insyncReplicas: this.#options.create?.minimumInsyncReplicas ?? 2,
+        },
+      );
       return { kind: 'kafka', name: topic, drift };
     } catch (error) {
       throw new TransportError('unavailable', 'the topic cannot be described', { cause: error });
