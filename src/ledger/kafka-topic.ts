@@ -189,11 +189,11 @@ export class KafkaTopic implements Topic {
     return BigInt(offset);
   }
 
-  read(args: Parameters<Topic['read']>[0]): Promise<TopicRead> {
+  async read(args: Parameters<Topic['read']>[0]): Promise<TopicRead> {
     return this.#openReader().read(args);
   }
 
-  endOffset(): Promise<bigint> {
+  async endOffset(): Promise<bigint> {
     return this.#openReader().endOffset();
   }
 
