@@ -5,7 +5,7 @@ import type { ValidationIssue, ValidationReport } from './validator.ts';
 const issueLine = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-line';
 const issueColumn = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-col';
 const issueSource = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-source';
-const issueContext = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-message-id';
+const messageId = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-message-id';
 
 /**
  * The first issue is informational and says by which engine, packages and profiles it was judged; the findings follow in their order.
@@ -37,8 +37,8 @@ function contextIssue(
 function outcomeIssue(issue: ValidationIssue): OperationOutcomeIssue {
   const extension = [
     ...(issue.line === undefined ? [] : [{ url: issueLine, valueInteger: issue.line }]),
-    ...(issue.column === undefined ? [] : [{ url: issueColumn, valueInteger: issue.column }]),
-    { url: issueContext, valueCode: issue.id },
+    ...(issue.column === undefined ? [] : [{ url: issueColumn, valueString: String(issue.column) }]),
+    { url: messageId, valueString: issue.id },
     ...(issue.profile === undefined ? [] : [{ url: issueSource, valueString: issue.profile }]),
   ];
   return {

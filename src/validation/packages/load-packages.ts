@@ -21,6 +21,8 @@ export interface LoadPackagesOptions {
   /** Searched before the carried packages; a copy of an always-loaded package in it wins. */
   readonly packagesDirectory?: string | undefined;
   readonly carriedDirectory?: string;
+  /** Where a package is that is in no folder, by `ID#VERSION`. */
+  readonly packagePaths?: ReadonlyMap<string, string>;
   /** Indexes of packages, shared between loads; by default one on disk in the temporary folder. */
   readonly cache?: PackageCache;
 }
@@ -40,6 +42,7 @@ class Loader {
   readonly missing: MissingPackage[] = [];
   private readonly cache: PackageCache;
   private readonly folders: readonly PackagesFolder[];
+  private readonly packagePaths: ReadonlyMap<string, string>;
   private readonly base: string[] = [];
   /** By `id#version`, in the order of loading. */
   private readonly loaded = new Map<string, IndexedPackage>();
@@ -47,6 +50,7 @@ class Loader {
 
   constructor(options: LoadPackagesOptions) {
     this.cache = options.cache ?? new PackageCache();
+    this.packagePaths = options.packagePaths ?? new Map();
     const paths = [options.packagesDirectory, options.carriedDirectory ?? carriedPackagesDirectory];
     this.folders = paths.filter((path) => path !== undefined).map((path) => new PackagesFolder(path));
   }
@@ -76,6 +80,8 @@ class Loader {
   }
 
   private find(wanted: string): string | undefined {
+    const placed = this.packagePaths.get(wanted);
+    if (placed !== undefined) return placed;
     const { id, version } = splitPackageId(wanted);
     return this.folders.map((folder) => folder.find(id, version)).find((found) => found !== undefined);
   }
