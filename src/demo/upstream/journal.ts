@@ -31,7 +31,10 @@ export class Journal {
     const bytes = readFileSync(file);
     const end = readBlocks(bytes, onBlock);
     if (end < bytes.length) {
-      if (bytes.indexOf('\n#', end + 1) >= 0 && readBlocks(bytes.subarray(bytes.indexOf('\n#', end + 1) + 1), () => undefined) > 0) {
+      if (
+        bytes.indexOf('\n#', end + 1) >= 0 &&
+        readBlocks(bytes.subarray(bytes.indexOf('\n#', end + 1) + 1), () => undefined) > 0
+      ) {
         closeSync(fd);
         throw new JournalError('corrupt', `the journal has a damaged block at byte ${end}`);
       }
@@ -45,7 +48,11 @@ export class Journal {
   append(payload: string): void {
     if (this.#broken) throw new JournalError('write-failed', 'the journal could not be written earlier');
     const body = Buffer.from(payload, 'utf8');
-    const block = Buffer.concat([Buffer.from(`#${body.length} ${crc32(body).toString(16)}\n`), body, Buffer.from('\n')]);
+    const block = Buffer.concat([
+      Buffer.from(`#${body.length} ${crc32(body).toString(16)}\n`),
+      body,
+      Buffer.from('\n'),
+    ]);
     try {
       let written = 0;
       while (written < block.length) written += writeSync(this.#fd, block, written);

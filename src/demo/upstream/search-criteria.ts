@@ -28,7 +28,9 @@ const MODIFIERS: Readonly<Record<SearchParameterType, readonly string[]>> = {
 /** Splits at commas that no backslash escapes, and takes the escapes away. */
 export function splitAlternatives(value: string): string[] {
   const parts = value.match(/(?:\\.|[^,\\])*(?:,|$)/gs) ?? [];
-  return (parts.at(-1) === '' ? parts.slice(0, -1) : parts).map((part) => part.replace(/,$/, '').replace(/\\(.)/gs, '$1'));
+  return (parts.at(-1) === '' ? parts.slice(0, -1) : parts).map((part) =>
+    part.replace(/,$/, '').replace(/\\(.)/gs, '$1'),
+  );
 }
 
 /**
@@ -57,7 +59,8 @@ function isEmpty(values: SearchValues): boolean {
 function alternativeTest(type: SearchParameterType, modifier: string | undefined, wanted: string, name: string): Test {
   switch (type) {
     case 'token':
-      if (modifier === 'text') return (values) => values.tokens.some((token) => foldText(token.text ?? '').startsWith(foldText(wanted)));
+      if (modifier === 'text')
+        return (values) => values.tokens.some((token) => foldText(token.text ?? '').startsWith(foldText(wanted)));
       return (values) => values.tokens.some((token) => matchesToken(token, wanted));
     case 'string':
       if (modifier === 'exact') return (values) => values.exactStrings.includes(wanted);
@@ -69,7 +72,10 @@ function alternativeTest(type: SearchParameterType, modifier: string | undefined
       return (values) => values.exactStrings.includes(wanted);
     case 'reference':
       if (modifier === 'identifier') {
-        return (values) => values.references.some((reference) => reference.identifier !== undefined && matchesToken(reference.identifier, wanted));
+        return (values) =>
+          values.references.some(
+            (reference) => reference.identifier !== undefined && matchesToken(reference.identifier, wanted),
+          );
       }
       return (values) => values.references.some((reference) => matchesReference(reference, wanted, modifier));
     case 'date':
@@ -137,11 +143,13 @@ function quantityTest(text: string, name: string): Test {
   const { prefix, rest } = splitPrefix(text);
   const [number = '', system = '', code = ''] = rest.split('|');
   const value = Number(number);
-  if (number.trim() === '' || Number.isNaN(value)) throw new OperationOutcomeError(badRequest(`The value of ${name} is not a number`));
+  if (number.trim() === '' || Number.isNaN(value))
+    throw new OperationOutcomeError(badRequest(`The value of ${name} is not a number`));
   const exponent = Number(/[eE]([+-]?\d+)$/.exec(number)?.[1] ?? 0);
   const digits = /\.(\d+)/.exec(number)?.[1]?.length ?? 0;
   const half = prefix === 'ap' ? Math.abs(value) / 10 : 0.5 * 10 ** (exponent - digits);
-  return (values) => values.quantities.some((found) => unitMatches(found, system, code) && comparesTo(found.value, prefix, value, half));
+  return (values) =>
+    values.quantities.some((found) => unitMatches(found, system, code) && comparesTo(found.value, prefix, value, half));
 }
 
 function comparesTo(found: number, prefix: Prefix, value: number, half: number): boolean {

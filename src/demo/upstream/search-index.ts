@@ -53,7 +53,8 @@ export class SearchIndex {
 
   #follow(type: string, before: StoredVersion | undefined, after: StoredVersion | undefined): void {
     for (const [name, postings] of this.#postings.get(type) ?? []) {
-      if (before?.text !== undefined) for (const key of keysOf(this.values(before, name))) postings.get(key)?.delete(before.id);
+      if (before?.text !== undefined)
+        for (const key of keysOf(this.values(before, name))) postings.get(key)?.delete(before.id);
       if (after?.text !== undefined) this.#post(postings, after, name);
     }
   }
@@ -68,6 +69,8 @@ export class SearchIndex {
 }
 
 function keysOf(values: SearchValues): string[] {
-  const tokens = values.tokens.flatMap(({ system, code }) => (code === undefined ? [] : [code, `${system ?? ''}|${code}`]));
+  const tokens = values.tokens.flatMap(({ system, code }) =>
+    code === undefined ? [] : [code, `${system ?? ''}|${code}`],
+  );
   return [...values.references.map((reference) => reference.target), ...tokens];
 }

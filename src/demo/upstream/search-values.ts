@@ -35,6 +35,17 @@ export interface QuantityValue {
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
+/** Parameters whose expression has a condition, so that a path does not say it. */
+const CONDITIONAL: Readonly<Record<string, (resource: Resource) => unknown[]>> = {
+  email: (resource) => telecomOf(resource, 'email'),
+  phone: (resource) => telecomOf(resource, 'phone'),
+  deceased: (resource) => [valuesAt(resource, 'deceased').some((value) => value !== false)],
+};
+
+function telecomOf(resource: Resource, system: string): unknown[] {
+  return valuesAt(resource, 'telecom').filter((contact) => isObject(contact) && contact['system'] === system);
+}
+
 /** The type of a parameter on a resource type, or undefined where there is none that can be searched by. */
 export function parameterType(resourceType: string, name: string): SearchParameterType | undefined {
   return searchParameter(resourceType, name)?.type;
@@ -43,7 +54,7 @@ export function parameterType(resourceType: string, name: string): SearchParamet
 /** Evaluates a parameter of R4 on a resource; a parameter that it does not know has no values. */
 export function searchValues(resource: Resource, name: string): SearchValues {
   const definition = searchParameter(resource.resourceType, name);
-  const found = (definition?.paths ?? []).flatMap((path) => valuesAt(resource, path));
+  const found = CONDITIONAL[name]?.(resource) ?? (definition?.paths ?? []).flatMap((path) => valuesAt(resource, path));
   const of = (type: SearchParameterType) => definition?.type === type;
   const exactStrings = of('string') || of('uri') ? found.flatMap(stringsOf) : [];
   return {
@@ -75,7 +86,9 @@ export function periodOf(text: string): { start: number; end: number } | undefin
     );
     return { start, end };
   }
-  const start = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second ?? '00'}${fraction?.slice(0, 4) ?? ''}${zone ?? 'Z'}`);
+  const start = Date.parse(
+    `${year}-${month}-${day}T${hour}:${minute}:${second ?? '00'}${fraction?.slice(0, 4) ?? ''}${zone ?? 'Z'}`,
+  );
   if (Number.isNaN(start)) return undefined;
   return { start, end: start + (second === undefined ? 60_000 : fraction === undefined ? 1_000 : 1) };
 }
@@ -89,14 +102,19 @@ function text(value: unknown): string | undefined {
 }
 
 function tokensOf(value: unknown): TokenValue[] {
-  if (typeof value === 'string' || typeof value === 'boolean') return [{ system: undefined, code: String(value), text: undefined }];
+  if (typeof value === 'string' || typeof value === 'boolean')
+    return [{ system: undefined, code: String(value), text: undefined }];
   if (!isObject(value)) return [];
   if (Array.isArray(value['coding'])) {
     const concept = text(value['text']);
     const codings = value['coding'].flatMap(tokensOf);
-    return codings.map((token) => ({ ...token, text: [concept, token.text].filter((part) => part !== undefined).join(' ') }));
+    return codings.map((token) => ({
+      ...token,
+      text: [concept, token.text].filter((part) => part !== undefined).join(' '),
+    }));
   }
-  const display = text(value['display']) ?? (isObject(value['type']) ? text(value['type']['text']) : text(value['text']));
+  const display =
+    text(value['display']) ?? (isObject(value['type']) ? text(value['type']['text']) : text(value['text']));
   return [{ system: text(value['system']), code: text(value['code']) ?? text(value['value']), text: display }];
 }
 
@@ -104,7 +122,19 @@ function tokensOf(value: unknown): TokenValue[] {
 function stringsOf(value: unknown): string[] {
   if (typeof value === 'string') return [value];
   if (!isObject(value)) return [];
-  const parts = ['text', 'family', 'given', 'prefix', 'suffix', 'line', 'city', 'district', 'state', 'postalCode', 'country'];
+  const parts = [
+    'text',
+    'family',
+    'given',
+    'prefix',
+    'suffix',
+    'line',
+    'city',
+    'district',
+    'state',
+    'postalCode',
+    'country',
+  ];
   return parts.flatMap((part) => {
     const inner = value[part];
     return (Array.isArray(inner) ? (inner as unknown[]) : [inner]).filter((item) => typeof item === 'string');
@@ -140,5 +170,12 @@ function periodsOf(value: unknown): { start: number; end: number }[] {
 function quantitiesOf(value: unknown): QuantityValue[] {
   if (typeof value === 'number') return [{ value, system: undefined, code: undefined, unit: undefined }];
   if (!isObject(value) || typeof value['value'] !== 'number') return [];
-  return [{ value: value['value'], system: text(value['system']), code: text(value['code']) ?? text(value['currency']), unit: text(value['unit']) }];
+  return [
+    {
+      value: value['value'],
+      system: text(value['system']),
+      code: text(value['code']) ?? text(value['currency']),
+      unit: text(value['unit']),
+    },
+  ];
 }

@@ -90,7 +90,8 @@ function wholeNumber(name: string, value: string): number {
 
 function sortRule(type: string, text: string): { name: string; descending: boolean } {
   const name = text.replace(/^-/, '');
-  if (parameterType(type, name) === undefined) throw new OperationOutcomeError(badRequest(`Cannot sort ${type} by ${name}`));
+  if (parameterType(type, name) === undefined)
+    throw new OperationOutcomeError(badRequest(`Cannot sort ${type} by ${name}`));
   return { name, descending: text.startsWith('-') };
 }
 
@@ -114,43 +115,63 @@ function candidates(query: Query, store: VersionStore, index: SearchIndex): Iter
       });
     }
     const type = parameterType(query.type, name);
-    const keys = alternatives.map((wanted) => (type === 'reference' ? referenceKey(wanted) : type === 'token' ? tokenKey(wanted) : undefined));
-    if (keys.every((key) => key !== undefined)) return new Set(keys.flatMap((key) => index.lookup(query.type, name, key)));
+    const keys = alternatives.map((wanted) =>
+      type === 'reference' ? referenceKey(name, wanted) : type === 'token' ? tokenKey(wanted) : undefined,
+    );
+    if (keys.every((key) => key !== undefined))
+      return new Set(keys.flatMap((key) => index.lookup(query.type, name, key)));
   }
   return store.live(query.type);
 }
 
-function referenceKey(wanted: string): string | undefined {
-  return wanted.includes('/') ? localReference(wanted) : undefined;
+function referenceKey(name: string, wanted: string): string | undefined {
+  if (wanted.includes('/')) return localReference(wanted);
+  return name === 'patient' ? `Patient/${wanted}` : undefined;
 }
 
 function tokenKey(wanted: string): string | undefined {
   return wanted.endsWith('|') ? undefined : wanted;
 }
 
-function versionTest(type: string, criterion: Criterion, store: VersionStore, index: SearchIndex): (version: StoredVersion) => boolean {
+function versionTest(
+  type: string,
+  criterion: Criterion,
+  store: VersionStore,
+  index: SearchIndex,
+): (version: StoredVersion) => boolean {
   const { name, alternatives } = criterion;
   if (name === '_id') return (version) => alternatives.includes(version.id) !== (criterion.modifier === 'not');
   if (name.startsWith('_has:')) return hasTest(criterion, store, index);
   if (name.includes('.')) return chainTest(type, criterion, store, index);
   const parameter = parameterType(type, name);
-  if (parameter === undefined) throw new OperationOutcomeError(badRequest(`The search parameter ${name} is not known on ${type}`));
+  if (parameter === undefined)
+    throw new OperationOutcomeError(badRequest(`The search parameter ${name} is not known on ${type}`));
   const test = buildTest(criterion, parameter);
   return (version) => test(index.values(version, name));
 }
 
 /** `subject:Patient.name=x`: those whose reference points at a match of the rest. */
-function chainTest(type: string, criterion: Criterion, store: VersionStore, index: SearchIndex): (version: StoredVersion) => boolean {
+function chainTest(
+  type: string,
+  criterion: Criterion,
+  store: VersionStore,
+  index: SearchIndex,
+): (version: StoredVersion) => boolean {
   const dot = criterion.name.indexOf('.');
   const [name = '', targetType] = criterion.name.slice(0, dot).split(':');
   const rest = criterion.name.slice(dot + 1);
-  if (parameterType(type, name) !== 'reference') throw new OperationOutcomeError(badRequest(`${name} is no reference of ${type}`));
+  if (parameterType(type, name) !== 'reference')
+    throw new OperationOutcomeError(badRequest(`${name} is no reference of ${type}`));
   const types = targetType === undefined ? RESOURCE_TYPES : [targetType];
   const targets = new Set<string>();
   for (const target of types) {
     const inner = parseCriterion(target, rest, '');
     if (inner === undefined) continue;
-    const result = search({ ...EMPTY_QUERY, type: target, criteria: [{ ...inner, alternatives: criterion.alternatives }] }, store, index);
+    const result = search(
+      { ...EMPTY_QUERY, type: target, criteria: [{ ...inner, alternatives: criterion.alternatives }] },
+      store,
+      index,
+    );
     for (const version of result.matches) targets.add(`${target}/${version.id}`);
   }
   return (version) => index.values(version, name).references.some((reference) => targets.has(reference.target));
@@ -160,16 +181,36 @@ function chainTest(type: string, criterion: Criterion, store: VersionStore, inde
 function hasTest(criterion: Criterion, store: VersionStore, index: SearchIndex): (version: StoredVersion) => boolean {
   const [, type = '', reference = '', ...rest] = criterion.name.split(':');
   const inner = parseCriterion(type, rest.join(':'), '');
-  if (inner === undefined || parameterType(type, reference) !== 'reference') throw new OperationOutcomeError(badRequest(`${criterion.name} is not known`));
-  const found = search({ ...EMPTY_QUERY, type, criteria: [{ ...inner, alternatives: criterion.alternatives }] }, store, index);
-  const targets = new Set(found.matches.flatMap((version) => index.values(version, reference).references.map(({ target }) => target)));
+  if (inner === undefined || parameterType(type, reference) !== 'reference')
+    throw new OperationOutcomeError(badRequest(`${criterion.name} is not known`));
+  const found = search(
+    { ...EMPTY_QUERY, type, criteria: [{ ...inner, alternatives: criterion.alternatives }] },
+    store,
+    index,
+  );
+  const targets = new Set(
+    found.matches.flatMap((version) => index.values(version, reference).references.map(({ target }) => target)),
+  );
   return (version) => targets.has(`${version.type}/${version.id}`);
 }
 
-const EMPTY_QUERY = { sort: [], count: Infinity, offset: 0, elements: undefined, includes: [], reverseIncludes: [], obeyed: [] } as const;
+const EMPTY_QUERY = {
+  sort: [],
+  count: Infinity,
+  offset: 0,
+  elements: undefined,
+  includes: [],
+  reverseIncludes: [],
+  obeyed: [],
+} as const;
 
 /** Follows `_include` and `_revinclude`, from what they added too, until nothing new comes or the bound is met. */
-function included(query: Query, page: readonly StoredVersion[], store: VersionStore, index: SearchIndex): StoredVersion[] {
+function included(
+  query: Query,
+  page: readonly StoredVersion[],
+  store: VersionStore,
+  index: SearchIndex,
+): StoredVersion[] {
   if (query.includes.length + query.reverseIncludes.length === 0) return [];
   const seen = new Set(page);
   const found: StoredVersion[] = [];
@@ -182,7 +223,8 @@ function included(query: Query, page: readonly StoredVersion[], store: VersionSt
     round = [...new Set(next)].filter((version) => !seen.has(version));
     for (const version of round) seen.add(version);
     found.push(...round);
-    if (found.length > MAXIMUM_INCLUDED) throw new OperationOutcomeError(badRequest('The search includes too many resources'));
+    if (found.length > MAXIMUM_INCLUDED)
+      throw new OperationOutcomeError(badRequest('The search includes too many resources'));
   }
   return found;
 }

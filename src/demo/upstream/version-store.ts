@@ -16,7 +16,11 @@ export interface StoredVersion {
 }
 
 /** Told of each change of what is current, so that indexes can follow; also when a change is taken back. */
-export type ChangeListener = (type: string, before: StoredVersion | undefined, after: StoredVersion | undefined) => void;
+export type ChangeListener = (
+  type: string,
+  before: StoredVersion | undefined,
+  after: StoredVersion | undefined,
+) => void;
 
 interface Undo {
   readonly type: string;
@@ -73,7 +77,10 @@ export class VersionStore {
   /** The version number and time that the next version of a resource gets. */
   next(type: string, id: string): { readonly versionId: number; readonly lastUpdated: string } {
     this.#lastMs = Math.max(this.#lastMs, this.#clock());
-    return { versionId: (this.current(type, id)?.versionId ?? 0) + 1, lastUpdated: new Date(this.#lastMs).toISOString() };
+    return {
+      versionId: (this.current(type, id)?.versionId ?? 0) + 1,
+      lastUpdated: new Date(this.#lastMs).toISOString(),
+    };
   }
 
   /** Adds a version. Only inside `atomically`. */
