@@ -24,10 +24,13 @@ function kafkaTopic(context: SchemaContext) {
       clientId: z.string().min(1).max(249).default('concordat'),
       tls: tls.exactOptional().describe('TLS to the brokers; plain text when left out'),
       sasl: sasl.exactOptional(),
-      replicationFactor: integer(1, 32_767).default(3).describe('replicas wanted of the topic; fewer raises an alarm'),
-      minimumInSyncReplicas: integer(1, 32_767)
-        .default(2)
-        .describe('`min.insync.replicas` wanted; lower raises an alarm'),
+      create: z
+        .strictObject({
+          replicationFactor: integer(1, 32_767).default(3),
+          minimumInsyncReplicas: integer(1, 32_767).default(2),
+        })
+        .exactOptional()
+        .describe('make the topic when it is missing; left out: a missing topic is an error'),
     })
     .describe('one Kafka topic with one partition');
 }
@@ -54,10 +57,16 @@ export function ledgerSchema(context: SchemaContext) {
     cutIntervalMs: integer(50, 600_000).default(1_000).describe('until a cut when a leaf waits for one'),
     idleCutIntervalMs: integer(1_000, 86_400_000).default(30_000).describe('between cuts when nothing waits'),
     lingerMs: integer(1, 60_000).default(100).describe('a batch waits this long for more events'),
-    readBackMs: integer(500, 600_000).default(10_000).describe('a batch not read back within this time is sent again'),
+    resendAfterMs: integer(500, 600_000)
+      .default(5_000)
+      .describe('a batch not read back within this time is sent again, with all that follow'),
     freezeAfterMs: integer(1_000, 86_400_000)
       .default(90_000)
       .describe('alarm when no checkpoint became final for this long'),
+    peerIntervalMs: integer(100, 600_000).default(2_000).describe('between questions to other members for checkpoints'),
+    keepBodiesLeaves: integer(1_000, Number.MAX_SAFE_INTEGER)
+      .exactOptional()
+      .describe('batch bodies are dropped this many leaves below the final size; left out: all are kept'),
   });
   const peer = z.strictObject({
     member: memberName,

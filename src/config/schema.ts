@@ -73,6 +73,8 @@ function authSchema(context: SchemaContext) {
       jwksUrl: httpUrl().exactOptional().describe('key set of the issuer, fetched again when a key is unknown'),
       jwksFile: existingPath(context).exactOptional().describe('key set in a file, instead of jwksUrl'),
       algorithms: z.array(tokenAlgorithm).min(1).default(['RS384', 'ES384', 'RS256', 'ES256', 'EdDSA']),
+      tokenEndpoint: httpUrl().exactOptional().describe('told to clients in smart-configuration'),
+      authorizationEndpoint: httpUrl().exactOptional().describe('told to clients in smart-configuration'),
       claims: claims.prefault({}).describe('which claim of a token names what'),
     })
     .refine(
@@ -116,19 +118,39 @@ function provenanceSchema(context: SchemaContext) {
 
 function limitsSchema() {
   return z.strictObject({
-    requestBytes: integer(KIBIBYTE, 1024 * MEBIBYTE)
-      .default(50 * MEBIBYTE)
+    requestBodyBytes: integer(KIBIBYTE, 1024 * MEBIBYTE)
+      .default(64 * MEBIBYTE)
       .describe('larger requests get 413'),
-    answerBytes: integer(KIBIBYTE, 1024 * MEBIBYTE)
-      .default(100 * MEBIBYTE)
+    answerBodyBytes: integer(KIBIBYTE, 1024 * MEBIBYTE)
+      .default(64 * MEBIBYTE)
       .describe('larger upstream answers get 502'),
-    spoolMemoryBytes: integer(KIBIBYTE, 64 * MEBIBYTE)
-      .default(MEBIBYTE)
-      .describe('longer bodies are spooled to an encrypted temporary file'),
-    jsonDepth: integer(16, 2_000).default(200).describe('deeper nesting is refused'),
-    bundleEntries: integer(1, 100_000).default(5_000).describe('entries of a batch or transaction'),
-    pageSize: integer(1, 1_000).default(50).describe('entries of a federated page when `_count` is not given'),
-    requestsPerMinute: integer(1, 10_000_000).default(60_000).describe('per client; beyond it 429'),
+    jsonDepth: integer(16, 512).default(100).describe('deeper nesting gets 400'),
+    bundleEntries: integer(1, 100_000).default(10_000).describe('entries of a batch or transaction; more get 413'),
+    pageSize: integer(1, 10_000).default(1_000).describe('largest page of a search, whatever `_count` says'),
+    requestsPerSecond: integer(0, 1_000_000).default(0).describe('per client, 0 for no limit; above it 429'),
+    requestBurst: integer(1, 1_000_000)
+      .default(200)
+      .describe('requests that a client may make at once before the rate holds it'),
+    cursorLifetimeMs: integer(1_000, 7 * 86_400_000)
+      .default(3_600_000)
+      .describe('how long a paging link lives'),
+  });
+}
+
+function federationSchema() {
+  return z.strictObject({
+    partialSearch: z
+      .enum(['annotate', 'fail'])
+      .default('annotate')
+      .describe('a search with a failed upstream answers with the rest and an outcome entry, or fails as a whole'),
+    operations: z
+      .array(z.string().regex(/^[a-z][A-Za-z0-9-]*$/, 'the name of an operation without $'))
+      .default(['everything'])
+      .describe('operations passed on to upstreams, beside those that the gateway answers itself'),
+    allowedOrigins: z
+      .array(z.string().min(1))
+      .default([])
+      .describe('origins that a browser may call from; `*` for all'),
   });
 }
 
@@ -153,6 +175,7 @@ export function configSchema(context: SchemaContext) {
       validation: validationSchema(context),
       provenance: provenanceSchema(context),
       ledger: ledgerSchema(context),
+      federation: federationSchema().prefault({}),
       limits: limitsSchema().prefault({}),
       logging: z
         .strictObject({ level: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info') })
