@@ -51,6 +51,8 @@ export interface RuleDecision {
   readonly required: readonly string[];
   /** Name of the rule that decided, for the explanation. */
   readonly rule: string;
+  /** Findings of the rule itself (a profile that is forbidden, not allowed or not declared), to be added to the engine's. */
+  readonly issues?: readonly ValidationIssue[];
 }
 
 /** The rule set in force: digest-identified, shared by the consortium, tightened locally. */
