@@ -1,0 +1,85 @@
+import type { StatementSync } from 'node:sqlite';
+import { seal, unseal } from './cipher.ts';
+import type { ExchangeIntent, OpenExchange } from './exchange-record.ts';
+import type { ProvenanceStore } from './provenance-store.ts';
+import { base64url } from './record.ts';
+
+/** An exchange whose end is not recorded. */
+export interface OpenIntent extends OpenExchange {
+  readonly intent: ExchangeIntent;
+}
+
+/**
+ * Durable intents: what was about to be written when the process may have died. Those of exchanges still under way are known in memory; every
+ * other row on the disk is one that a crash or a full disk cut off.
+ */
+export class IntentStore {
+  readonly #store: ProvenanceStore;
+  readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #select: StatementSync;
+  readonly #probe: StatementSync;
+  readonly #underWay = new Map<string, ExchangeIntent>();
+
+  constructor(store: ProvenanceStore) {
+    this.#store = store;
+    this.#insert = store.database.prepare('INSERT INTO intent (event_id, started_ms, sealed) VALUES (?, ?, ?)');
+    this.#delete = store.database.prepare('DELETE FROM intent WHERE event_id = ?');
+    this.#select = store.database.prepare('SELECT event_id, started_ms, sealed FROM intent ORDER BY started_ms');
+    this.#probe = store.database.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES ('probe', ?)");
+  }
+
+  seal(idBytes: Uint8Array, intent: ExchangeIntent): Uint8Array {
+    return seal(this.#store.keys.storeKey, Buffer.from(JSON.stringify(intent), 'utf8'), context(idBytes));
+  }
+
+  insert(idBytes: Uint8Array, startedMs: number, sealed: Uint8Array): void {
+    this.#insert.run(idBytes, startedMs, sealed);
+  }
+
+  remove(idBytes: Uint8Array): void {
+    this.#delete.run(idBytes);
+  }
+
+  /** Writes a row of its own, to learn whether the disk takes one. */
+  probe(nowMs: number): void {
+    this.#probe.run(nowMs);
+  }
+
+  opened(eventId: string, intent: ExchangeIntent): void {
+    this.#underWay.set(eventId, intent);
+  }
+
+  settled(eventId: string): void {
+    this.#underWay.delete(eventId);
+  }
+
+  /** The exchange is over for this process although its outcome is not on the disk. */
+  cutOff(eventId: string): void {
+    this.#underWay.delete(eventId);
+  }
+
+  /** Intents of exchanges that this process still works on. */
+  underWay(): ReadonlyMap<string, ExchangeIntent> {
+    return this.#underWay;
+  }
+
+  /** Intents that nobody works on any more, oldest first. @throws {ProvenanceError} corrupt */
+  abandoned(): OpenIntent[] {
+    const rows = this.#select.all() as { event_id: Uint8Array; started_ms: number; sealed: Uint8Array }[];
+    return rows
+      .map((row) => ({ row, eventId: base64url(row.event_id) }))
+      .filter(({ eventId }) => !this.#underWay.has(eventId))
+      .map(({ row, eventId }) => ({
+        eventId,
+        startedMs: row.started_ms,
+        intent: JSON.parse(
+          Buffer.from(unseal(this.#store.keys.storeKey, row.sealed, context(row.event_id))).toString('utf8'),
+        ) as ExchangeIntent,
+      }));
+  }
+}
+
+function context(idBytes: Uint8Array): string {
+  return `intent ${base64url(idBytes)}`;
+}

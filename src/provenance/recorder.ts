@@ -1,0 +1,224 @@
+import { statfsSync } from 'node:fs';
+import { encodeEvent } from '../ledger/event.ts';
+import { isWrite } from '../fhir/interaction.ts';
+import type { ExchangeIntent, ExchangeOutcome, OpenExchange, Recorder } from './exchange-record.ts';
+import { IntentStore, type OpenIntent } from './intent-store.ts';
+import { Outbox } from './outbox.ts';
+import { ProvenanceError } from './provenance-error.ts';
+import type { ProvenanceStore } from './provenance-store.ts';
+import { base64url, COMMITMENT_ALGORITHM } from './record.ts';
+import { RecordVault } from './record-vault.ts';
+
+export interface RecorderOptions {
+  readonly store: ProvenanceStore;
+  /** Name of this gateway's chain of batches. */
+  readonly writer: string;
+  /** Events that may wait for the ledger; above, new exchanges are throttled. */
+  readonly outboxLimit: number;
+  /** Index of the rule set in force, for each event. */
+  readonly rules: () => number;
+  /** Epoch ms. */
+  readonly clock: () => number;
+  readonly random: (length: number) => Uint8Array;
+  /** Called after each commit that added events: wakes the sealer. */
+  readonly onCommitted: () => void;
+  /** Below this much free disk no exchange begins, so that those under way can still be recorded. Default 16 MiB, 0 switches it off. */
+  readonly minimumFreeBytes?: number;
+  /** Folder whose disk is looked at. */
+  readonly dataDir?: string;
+}
+
+/** Written in one shared transaction; `run` must not throw for anything but the store's own failure. */
+interface Work {
+  readonly run: () => void;
+  /** After the commit. */
+  readonly done: () => void;
+  readonly failed: (error: unknown) => void;
+}
+
+const PROBE_INTERVAL_MS = 500;
+
+/** The write side of provenance: intents, records and events of one gateway, all calls of one turn of the event loop in one durable transaction. */
+export class ExchangeRecorder implements Recorder {
+  readonly outbox: Outbox;
+  readonly vault: RecordVault;
+  readonly intents: IntentStore;
+  readonly #options: RecorderOptions;
+  #queue: Work[] = [];
+  #scheduled = false;
+  #failure: { readonly error: ProvenanceError; readonly sinceMs: number } | undefined;
+  #probedMs = Number.NEGATIVE_INFINITY;
+  #closed = false;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.outbox = new Outbox(options.store, options.writer);
+    this.vault = new RecordVault(options.store);
+    this.intents = new IntentStore(options.store);
+  }
+
+  async begin(intent: ExchangeIntent): Promise<OpenExchange> {
+    if (this.outbox.waiting >= this.#options.outboxLimit) {
+      throw new ProvenanceError('throttled', `${this.outbox.waiting} events wait for the ledger`);
+    }
+    await this.#assertRecordable();
+    const idBytes = this.#options.random(16);
+    const exchange = { eventId: base64url(idBytes), startedMs: this.#options.clock() };
+    if (isWrite(intent.interaction)) {
+      // Durable before the upstream is called: a crash from here on leaves an intent that the reconciler settles.
+      const sealed = this.intents.seal(idBytes, intent);
+      this.intents.opened(exchange.eventId, intent);
+      try {
+        await this.#commit(() => this.intents.insert(idBytes, exchange.startedMs, sealed));
+      } catch (error) {
+        this.intents.settled(exchange.eventId);
+        throw error;
+      }
+    }
+    return exchange;
+  }
+
+  async complete(exchange: OpenExchange, intent: ExchangeIntent, outcome: ExchangeOutcome): Promise<void> {
+    await this.#record(exchange, intent, outcome, {});
+  }
+
+  async abandon(exchange: OpenExchange): Promise<void> {
+    await this.#commit(() => this.intents.remove(Buffer.from(exchange.eventId, 'base64url')));
+    this.intents.settled(exchange.eventId);
+  }
+
+  /** Settles an exchange that a crash or a full disk cut off, from what was found at the upstream. */
+  async completeReconciled(open: OpenIntent, outcome: ExchangeOutcome): Promise<void> {
+    await this.#record(open, open.intent, outcome, { reconciled: true });
+  }
+
+  /** Writes the record and event of an erasure. */
+  async completeErasure(
+    exchange: OpenExchange,
+    intent: ExchangeIntent,
+    outcome: ExchangeOutcome,
+    ground: string,
+  ): Promise<void> {
+    await this.#record(exchange, intent, outcome, { ground });
+  }
+
+  /** Set while nothing can be recorded; for the alarm. */
+  get failing(): { readonly sinceMs: number } | undefined {
+    return this.#failure;
+  }
+
+  async #record(
+    exchange: OpenExchange,
+    intent: ExchangeIntent,
+    outcome: ExchangeOutcome,
+    marks: { reconciled?: boolean; ground?: string },
+  ): Promise<void> {
+    const idBytes = Buffer.from(exchange.eventId, 'base64url');
+    const recordedMs = this.#options.clock();
+    const sealed = this.vault.sealRecord({
+      idBytes,
+      eventId: exchange.eventId,
+      startedMs: exchange.startedMs,
+      recordedMs,
+      intent,
+      outcome,
+      reconciled: marks.reconciled === true,
+      ...(marks.ground !== undefined && { ground: marks.ground }),
+    });
+    const event = encodeEvent({
+      id: exchange.eventId,
+      kind: outcome.kind,
+      alg: COMMITMENT_ALGORITHM,
+      commit: base64url(sealed.commit),
+      rules: this.#options.rules(),
+      links: [],
+    });
+    try {
+      // Record, event and the end of the intent in one transaction: a crash leaves all of them or the intent alone.
+      await this.#commit(() => {
+        this.outbox.insertPending(this.vault.insert(sealed), recordedMs, event);
+        this.intents.remove(idBytes);
+      });
+    } catch (error) {
+      // The intent, if any, stays on the disk: the reconciler settles it once there is room again.
+      this.intents.cutOff(exchange.eventId);
+      throw error;
+    }
+    this.intents.settled(exchange.eventId);
+    this.outbox.added(1);
+    this.#options.onCommitted();
+  }
+
+  /** Resolves once the work is durable; shares its transaction with all that is asked for in this turn of the event loop. */
+  #commit(run: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#closed) {
+        reject(new ProvenanceError('unavailable', 'the recorder is closed'));
+        return;
+      }
+      this.#queue.push({ run, done: resolve, failed: reject });
+      if (this.#scheduled) return;
+      this.#scheduled = true;
+      setImmediate(() => this.flush());
+    });
+  }
+
+  /** Commits at once what is queued; an erasure must find nothing half-way. */
+  flush(): void {
+    this.#scheduled = false;
+    const works = this.#queue;
+    this.#queue = [];
+    if (works.length > 0) this.#runTogether(works);
+  }
+
+  #runTogether(works: readonly Work[]): void {
+    try {
+      this.#options.store.transaction(() => {
+        for (const { run } of works) run();
+      });
+    } catch (error) {
+      if (!(error instanceof ProvenanceError) && works.length > 1) {
+        // One caller's fault must not fail the others: each again on its own.
+        for (const work of works) this.#runTogether([work]);
+        return;
+      }
+      if (error instanceof ProvenanceError) this.#failure ??= { error, sinceMs: this.#options.clock() };
+      for (const { failed } of works) failed(error);
+      return;
+    }
+    this.#failure = undefined;
+    for (const { done } of works) done();
+  }
+
+  /** Reads leave nothing behind until they are complete, so whether that will be possible is asked of the disk beforehand. */
+  async #assertRecordable(): Promise<void> {
+    const now = this.#options.clock();
+    if (now - this.#probedMs < PROBE_INTERVAL_MS && now >= this.#probedMs) {
+      if (this.#failure !== undefined) throw unavailable(this.#failure.error);
+      return;
+    }
+    this.#probedMs = now;
+    const { minimumFreeBytes = 16 * 1024 * 1024, dataDir } = this.#options;
+    if (dataDir !== undefined && minimumFreeBytes > 0 && freeBytes(dataDir) < minimumFreeBytes) {
+      const error = new ProvenanceError('unavailable', 'the disk is nearly full');
+      this.#failure ??= { error, sinceMs: now };
+      throw error;
+    }
+    if (this.#failure !== undefined) await this.#commit(() => this.intents.probe(now));
+  }
+
+  /** Commits what is queued and refuses what comes after. */
+  close(): void {
+    this.flush();
+    this.#closed = true;
+  }
+}
+
+function unavailable(cause: ProvenanceError): ProvenanceError {
+  return new ProvenanceError('unavailable', 'nothing can be recorded now', { cause });
+}
+
+function freeBytes(folder: string): number {
+  const { bavail, bsize } = statfsSync(folder);
+  return bavail * bsize;
+}
