@@ -1,0 +1,28 @@
+import { AppError } from '../../errors.ts';
+
+/** Why something that could be read does not hold. Unreadable input is a `FormatError` instead. */
+export type VerificationCode =
+  // trees
+  | 'index-range'
+  | 'size-range'
+  | 'hash-length'
+  | 'proof-length'
+  | 'root-mismatch'
+  // signatures and who may make them
+  | 'bad-signature'
+  | 'unknown-log'
+  | 'wrong-log'
+  | 'no-quorum'
+  // receipts
+  | 'event-mismatch'
+  | 'position-range'
+  | 'unknown-member'
+  | 'genesis-mismatch'
+  // governance history
+  | 'history-broken'
+  // evidence files
+  | 'no-contradiction'
+  // the platform has no Ed25519
+  | 'unavailable';
+
+export class VerificationError extends AppError<VerificationCode> {}
