@@ -10,6 +10,8 @@ export interface FhirPathEnvironment {
   readonly resolve?: ((reference: string) => unknown) | undefined;
   /** `memberOf()`: one coding, or a bare code without system. */
   readonly memberOf?: ((valueSet: string, system: string | undefined, code: string) => Answer) | undefined;
+  /** The clock of `now()` and `today()`; the system's where none is given. */
+  readonly now?: (() => Date) | undefined;
   /** `conformsTo()`: whether a resource or element meets a profile; undefined when the profile is not known. */
   readonly conformsTo?: ((value: unknown, profile: string) => boolean | undefined) | undefined;
 }
