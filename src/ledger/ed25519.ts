@@ -7,6 +7,9 @@ import { VerificationError } from './merkle/verification-error.ts';
  */
 const nodeCrypto = globalThis.process?.getBuiltinModule?.('node:crypto');
 
+export const KEY_LENGTH = 32;
+export const SIGNATURE_LENGTH = 64;
+
 /** DER of SubjectPublicKeyInfo and PKCS #8 around the 32 bytes of an Ed25519 key (RFC 8410). */
 const SPKI_PREFIX = Uint8Array.of(0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00);
 const PKCS8_PREFIX = Uint8Array.of(
@@ -39,9 +42,6 @@ const LOW_ORDER_Y: readonly Uint8Array[] = [
   2707385501144840649318225287225658788936804267575313519463743609750303402022n,
   55188659117513257062467267217118295137698188065244968500265048394206261417927n,
 ].map(littleEndian);
-
-export const KEY_LENGTH = 32;
-export const SIGNATURE_LENGTH = 64;
 
 /** A private key that can sign and never shows its bytes. */
 export interface Ed25519Signer {
