@@ -28,8 +28,7 @@ export function resourceFromXml(text: string, scope: PackageScope): Json {
 
 function readResource(element: Element, scope: PackageScope): Json {
   const type = element.localName ?? '';
-  const { resourceType: _, ...rest } = readObject(element, placeOf(type, scope), scope);
-  return { resourceType: type, ...rest };
+  return { resourceType: type, ...readObject(element, placeOf(type, scope), scope) };
 }
 
 function placeOf(type: string, scope: PackageScope): Place | undefined {

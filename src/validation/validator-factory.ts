@@ -5,7 +5,7 @@ import { createValidator } from './engine.ts';
 import type { PackageSet } from './packages/definitions.ts';
 import { PackageError } from './packages/package-error.ts';
 import { createPolicy } from './policy.ts';
-import type { PolicyName, SeverityOverride } from './policy.ts';
+import type { PolicyName, SeverityChoice, SeverityOverride } from './policy.ts';
 import { SnapshotError } from './snapshot/snapshot-error.ts';
 import { snapshotOf } from './snapshot/snapshot.ts';
 import { createTerminology } from './terminology/terminology.ts';
@@ -15,7 +15,9 @@ export interface ValidatorOptions {
   readonly packages: PackageSet;
   readonly policy: PolicyName;
   readonly settings?: Partial<CheckSettings>;
-  readonly overrides?: readonly SeverityOverride[];
+  readonly overrides?: readonly SeverityOverride[] | undefined;
+  /** What becomes of findings that only say that something could not be told offline. */
+  readonly cannotTell?: SeverityChoice | undefined;
   /** Today, `YYYY-MM-DD`, against which overrides expire. */
   readonly today?: string;
   /** Whether issues may quote what was found in the instance; default: only under `hl7`. */
@@ -24,13 +26,14 @@ export interface ValidatorOptions {
 }
 
 export function createValidatorFor(options: ValidatorOptions): Validator {
-  const { packages, policy, settings, overrides, today, showFound, resolveReference } = options;
+  const { packages, policy, settings, overrides, cannotTell, today, showFound, resolveReference } = options;
   return createValidator({
     packages,
     terminology: createTerminology(),
     policy: createPolicy(policy, {
       ...(settings !== undefined && { settings }),
       ...(overrides !== undefined && { overrides }),
+      ...(cannotTell !== undefined && { cannotTell }),
       ...(today !== undefined && { today }),
       ...(showFound !== undefined && { showFound }),
     }),
