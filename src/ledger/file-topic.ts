@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { sha256 } from '../hash.ts';
-import { sameBytes } from './bytes.ts';
+import { sameHash } from './merkle/tree-hash.ts';
 import {
   TransportError,
   type Topic,
@@ -154,7 +154,7 @@ export class FileTopic implements Topic {
       if (row === undefined || row['id'] !== anchor.offset + 1n)
         throw new TransportError('gap', 'the last accepted record is missing', { offset: anchor.offset });
       const value = row['value'];
-      if (!(value instanceof Uint8Array) || !sameBytes(sha256(value), anchor.hash))
+      if (!(value instanceof Uint8Array) || !sameHash(sha256(value), anchor.hash))
         throw new TransportError('anchor-mismatch', 'another record stands there', { offset: anchor.offset });
     });
   }

@@ -1,5 +1,5 @@
 import { sha256 } from '../hash.ts';
-import { sameBytes } from './bytes.ts';
+import { sameHash } from './merkle/tree-hash.ts';
 import { TransportError, type Topic, type TopicDescription, type TopicRead } from './transport.ts';
 
 /** What a faulty broker does with one append; each lying form has its honest twin. */
@@ -173,7 +173,7 @@ export class MemoryTopic implements Topic {
     const value = records[Number(offset)];
     if (value === undefined)
       throw new TransportError('truncated', 'the anchor is gone', { offset: BigInt(records.length) });
-    if (!sameBytes(sha256(value), hash))
+    if (!sameHash(sha256(value), hash))
       throw new TransportError('anchor-mismatch', 'another record stands there', { offset });
   }
 

@@ -1,7 +1,0 @@
-/** Small byte-string operations that the ledger's files share; no Node imports. */
-
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
-}

@@ -1,0 +1,142 @@
+import { formatCheckpoint, parseSignedCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { encodeHex } from './encoding.ts';
+import { FormatError } from './format-error.ts';
+import { activeMembers, type Member, type Membership } from './membership.ts';
+import { VerificationError } from './merkle/verification-error.ts';
+import { formatNote, verifyNote, type NoteSignature, type ParsedNote } from './note.ts';
+
+/** What one member signed: both signatures, since a cosignature alone does not make the note verify under an origin key. */
+export interface MemberSignatures {
+  readonly origin: NoteSignature | undefined;
+  readonly cosignature: NoteSignature | undefined;
+}
+
+/** A tree that somebody signed, with all that was collected for it. */
+export interface SignedCheckpoint {
+  readonly checkpoint: Checkpoint;
+  readonly text: string;
+  readonly signatures: Map<string, MemberSignatures>;
+}
+
+/** What `add` learnt from a note: who signed this tree. */
+export interface Learnt {
+  readonly signed: SignedCheckpoint;
+  readonly members: readonly string[];
+}
+
+/** How many trees are kept for each signer: one that signs without end pushes out only its own. */
+const TREES_PER_MEMBER = 128;
+
+/**
+ * Collects signatures of members over checkpoints, from whatever channel they came: each is checked here, none is believed for where it came from.
+ * The two trees of one size that a liar signs are both kept, as evidence.
+ */
+export class CosignaturePool {
+  readonly #origin: string;
+  readonly #trees = new Map<string, SignedCheckpoint>();
+  /** Keys of the trees that each member signed, in the order they came. */
+  readonly #byMember = new Map<string, Set<string>>();
+
+  constructor(origin: string) {
+    this.#origin = origin;
+  }
+
+  /**
+   * Adds a note's valid signatures by active members; others are ignored. @returns undefined when there is nothing in it for this log
+   * @throws {FormatError} when the bytes are not a signed checkpoint
+   */
+  add(note: Uint8Array, membership: Membership): Learnt | undefined {
+    const parsed = parseSignedCheckpoint(note);
+    const { origin, size, root, extensions } = parsed.checkpoint;
+    if (origin !== this.#origin || extensions.length > 0) return undefined;
+    const found = new Map<string, MemberSignatures>();
+    for (const member of activeMembers(membership)) {
+      const signatures = memberSignatures(parsed.note, member);
+      if (signatures.origin !== undefined || signatures.cosignature !== undefined) found.set(member.name, signatures);
+    }
+    if (found.size === 0) return undefined;
+    const signed = this.#tree({ origin, size, root });
+    for (const [name, signatures] of found) {
+      const known = signed.signatures.get(name);
+      signed.signatures.set(name, {
+        origin: signatures.origin ?? known?.origin,
+        cosignature: signatures.cosignature ?? known?.cosignature,
+      });
+    }
+    for (const name of found.keys()) this.#bound(name, signed);
+    return { signed, members: [...found.keys()] };
+  }
+
+  /** All trees of one size that somebody signed. */
+  atSize(size: number): readonly SignedCheckpoint[] {
+    return [...this.#trees.values()].filter((signed) => signed.checkpoint.size === size);
+  }
+
+  /** Largest tree first. */
+  trees(): readonly SignedCheckpoint[] {
+    return [...this.#trees.values()].sort((a, b) => b.checkpoint.size - a.checkpoint.size);
+  }
+
+  cosigners(signed: SignedCheckpoint, membership: Membership): readonly string[] {
+    return activeMembers(membership)
+      .map((member) => member.name)
+      .filter((name) => signed.signatures.get(name)?.cosignature !== undefined);
+  }
+
+  forgetBelow(size: number): void {
+    for (const [key, signed] of this.#trees) if (signed.checkpoint.size < size) this.#trees.delete(key);
+  }
+
+  #tree(checkpoint: Checkpoint): SignedCheckpoint {
+    const key = treeKey(checkpoint);
+    let signed = this.#trees.get(key);
+    if (signed === undefined) {
+      signed = { checkpoint, text: formatCheckpoint(checkpoint), signatures: new Map() };
+      this.#trees.set(key, signed);
+    }
+    return signed;
+  }
+
+  #bound(member: string, latest: SignedCheckpoint): void {
+    const keys = this.#byMember.get(member) ?? new Set();
+    this.#byMember.set(member, keys.add(treeKey(latest.checkpoint)));
+    if (keys.size <= TREES_PER_MEMBER) return;
+    const [oldest] = keys;
+    if (oldest === undefined) return;
+    keys.delete(oldest);
+    const signed = this.#trees.get(oldest);
+    signed?.signatures.delete(member);
+    if (signed?.signatures.size === 0) this.#trees.delete(oldest);
+  }
+}
+
+function treeKey({ size, root }: Checkpoint): string {
+  return `${String(size)} ${encodeHex(root)}`;
+}
+
+/** One note with all signatures by members, `first`'s origin signature first: tools by others look only at that one. */
+export function combineNote(signed: SignedCheckpoint, membership: Membership, first: string | undefined): Uint8Array {
+  const members = activeMembers(membership).toSorted((a, b) => Number(b.name === first) - Number(a.name === first));
+  const all = members.map((member) => signed.signatures.get(member.name));
+  const lines = [...all.map((found) => found?.origin), ...all.map((found) => found?.cosignature)];
+  return formatNote(
+    signed.text,
+    lines.filter((line) => line !== undefined),
+  );
+}
+
+function memberSignatures(note: ParsedNote, member: Member): MemberSignatures {
+  const valid = (key: Member['originKey']): NoteSignature | undefined => {
+    for (const signature of note.signatures) {
+      if (signature.name !== key.name || signature.keyId !== key.keyId) continue;
+      try {
+        // Line by line: another member's forged line in the same note must not spoil this one.
+        return verifyNote({ text: note.text, signatures: [signature] }, [key])[0]?.signature;
+      } catch (error) {
+        if (!(error instanceof VerificationError || error instanceof FormatError)) throw error;
+      }
+    }
+    return undefined;
+  };
+  return { origin: valid(member.originKey), cosignature: valid(member.cosignerKey) };
+}

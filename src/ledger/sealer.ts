@@ -1,0 +1,158 @@
+import type { LedgerLog, LedgerParameters } from './ledger-options.ts';
+import { sameHash } from './merkle/tree-hash.ts';
+import type { SealedBatch, SealStore, WriterHead } from './seal-store.ts';
+import { TransportError, type Topic } from './transport.ts';
+
+export const MAXIMUM_BATCH_EVENTS = 256;
+const SEND_WINDOW = 64;
+/** After a doubtful append the replica gets this long to read the record back before it is sent again. */
+const DOUBT_PAUSE_MS = 250;
+const RETRY_PAUSE_MS = 200;
+
+export interface SealerOptions {
+  readonly store: SealStore;
+  readonly topic: Topic;
+  readonly parameters: LedgerParameters;
+  readonly clock: () => number;
+  readonly log: LedgerLog;
+  /** Builds and signs the batch that follows `head`. */
+  readonly buildBatch: (head: WriterHead, events: readonly Uint8Array[]) => SealedBatch;
+}
+
+/** An accepted batch of this writer as the own replica read it back. */
+export interface ReadBack {
+  readonly batch: number;
+  readonly headerHash: Uint8Array;
+  readonly leafIndex: number;
+}
+
+/**
+ * Turns committed events into signed batches and gets them into the topic: seal → save → send → read back.
+ * Only saved bytes are ever sent, and an acknowledgement is never believed: `readBack` alone marks a batch sequenced.
+ */
+export class Sealer {
+  readonly #options: SealerOptions;
+  /** Greatest batch number that was handed to the transport since the last doubt; 0 means send from the first one not read back. */
+  #sentThrough = 0;
+  #oldestSentMs: number | undefined;
+  #pausedUntilMs = 0;
+  #allowed = false;
+  /** How often each batch was sent by this process, so that copies made by the broker can be told from own ones. */
+  readonly #sends = new Map<number, number>();
+
+  constructor(options: SealerOptions) {
+    this.#options = options;
+  }
+
+  /** False until `allow`: nothing is signed before the restored-backup check passed. */
+  get allowed(): boolean {
+    return this.#allowed;
+  }
+
+  allow(): void {
+    this.#allowed = true;
+  }
+
+  /** Another process signs for this writer, or the own state went back: nothing more is signed. */
+  forbid(): void {
+    this.#allowed = false;
+  }
+
+  /** Ms until `seal` has something to do; 0 now, undefined when nothing waits. */
+  dueInMs(): number | undefined {
+    const { events, oldestMs } = this.#options.store.backlog();
+    if (events === 0 || oldestMs === undefined) return undefined;
+    if (events >= MAXIMUM_BATCH_EVENTS) return 0;
+    return Math.max(0, oldestMs + this.#options.parameters.lingerMs - this.#options.clock());
+  }
+
+  /** Seals one batch if one is due; true if it did. */
+  seal(): boolean {
+    if (!this.#allowed || this.dueInMs() !== 0) return false;
+    const { store } = this.#options;
+    const pending = store.pending(MAXIMUM_BATCH_EVENTS);
+    const last = pending.at(-1);
+    if (last === undefined) return false;
+    const head = store.head();
+    const batch = this.#options.buildBatch(
+      head,
+      pending.map((event) => event.bytes),
+    );
+    // A crash before this line leaves the events pending and no trace of the signature; after it, the batch is sent at the next start.
+    store.saveSealed(batch, last.sequence);
+    return true;
+  }
+
+  /** Sends what has not been sent, in order; after a doubt or a timeout, everything from the first batch not read back. */
+  async send(): Promise<void> {
+    const { store, clock, parameters, log } = this.#options;
+    const nowMs = clock();
+    if (!this.#allowed || nowMs < this.#pausedUntilMs) return;
+    const waiting = store.unsequenced(SEND_WINDOW);
+    const first = waiting[0];
+    if (first === undefined) {
+      this.#oldestSentMs = undefined;
+      return;
+    }
+    if (this.#oldestSentMs !== undefined && nowMs - this.#oldestSentMs >= parameters.resendAfterMs) {
+      log.warn({ batch: first.batch }, 'sealed batches were not read back in time and are sent again');
+      this.#sentThrough = 0;
+      this.#oldestSentMs = undefined;
+    }
+    for (const batch of waiting) {
+      if (batch.batch <= this.#sentThrough) continue;
+      if (!(await this.#sendOne(batch))) return;
+    }
+  }
+
+  async #sendOne(batch: SealedBatch): Promise<boolean> {
+    const { topic, clock, log } = this.#options;
+    try {
+      this.#sends.set(batch.batch, (this.#sends.get(batch.batch) ?? 0) + 1);
+      await topic.append(batch.frame);
+      this.#sentThrough = batch.batch;
+      this.#oldestSentMs ??= clock();
+      return true;
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      if (error.code === 'outcome-unknown') {
+        // It may be stored, or may be stored later, even after its successor: all are sent again in order, and readers drop what is double.
+        this.#sentThrough = 0;
+        this.#pausedUntilMs = clock() + DOUBT_PAUSE_MS;
+      } else {
+        this.#sends.set(batch.batch, (this.#sends.get(batch.batch) ?? 1) - 1);
+        this.#pausedUntilMs = clock() + RETRY_PAUSE_MS;
+      }
+      log.warn({ batch: batch.batch, code: error.code }, 'a sealed batch could not be sent');
+      return false;
+    }
+  }
+
+  /**
+   * The own verified replica holds this batch. Idempotent.
+   * @returns false when it is not the one that was saved here: somebody else signed that number
+   */
+  readBack(found: ReadBack): boolean {
+    const { store, clock } = this.#options;
+    const head = store.head();
+    if (found.batch > head.batch) return false;
+    if (found.batch === head.batch && !sameHash(found.headerHash, head.headerHash)) return false;
+    const saved = store.unsequenced(SEND_WINDOW).find((batch) => batch.batch === found.batch);
+    if (saved === undefined) return true;
+    if (!sameHash(saved.headerHash, found.headerHash)) return false;
+    store.markSequenced(found.batch, found.leafIndex);
+    this.#oldestSentMs = this.#sentThrough > found.batch ? clock() : undefined;
+    return true;
+  }
+
+  /** True when the topic holds more copies of an own batch than this process can have sent; unknown (false) for older batches. */
+  copiesExceedSends(batch: number, copies: number): boolean {
+    const sends = this.#sends.get(batch);
+    return sends !== undefined && copies > sends;
+  }
+
+  /** Forgets the send counts of final batches. */
+  forgetBelow(batch: number): void {
+    for (const number of this.#sends.keys()) if (number < batch) this.#sends.delete(number);
+  }
+}

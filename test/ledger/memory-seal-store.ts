@@ -1,0 +1,72 @@
+import type { PendingEvent, SealedBatch, SealStore, WriterHead } from '../../src/ledger/seal-store.ts';
+
+type SequencedBatch = SealedBatch & { leafIndex: number | undefined };
+
+/** A seal store whose content survives a simulated crash: every method is one durable step. */
+export class MemorySealStore implements SealStore {
+  /** Thrown from by a simulation to kill the process before or after a durable step. */
+  onStep: (step: string) => void = () => {};
+  readonly batches: SequencedBatch[] = [];
+  finalSize = 0;
+  #writer: string;
+  #pending: (PendingEvent & { atMs: number })[] = [];
+  #nextSequence = 1;
+
+  constructor(writer: string) {
+    this.#writer = writer;
+  }
+
+  commit(bytes: Uint8Array, atMs: number): void {
+    this.#pending.push({ sequence: this.#nextSequence++, bytes, atMs });
+  }
+
+  /** A copy of what a backup taken now would hold. */
+  backup(): MemorySealStore {
+    const copy = new MemorySealStore(this.#writer);
+    copy.batches.push(...this.batches.map((batch) => ({ ...batch })));
+    copy.#pending = [...this.#pending];
+    copy.#nextSequence = this.#nextSequence;
+    copy.finalSize = this.finalSize;
+    return copy;
+  }
+
+  head(): WriterHead {
+    const last = this.batches.at(-1);
+    return {
+      writer: this.#writer,
+      batch: last?.batch ?? 0,
+      headerHash: last?.headerHash ?? new Uint8Array(32),
+      nextEvent: last === undefined ? 0 : last.firstEvent + last.count,
+    };
+  }
+
+  pending(limit: number): readonly PendingEvent[] {
+    return this.#pending.slice(0, limit);
+  }
+
+  backlog(): { events: number; oldestMs: number | undefined } {
+    return { events: this.#pending.length, oldestMs: this.#pending[0]?.atMs };
+  }
+
+  saveSealed(batch: SealedBatch, throughSequence: number): void {
+    this.onStep('before saveSealed');
+    this.batches.push({ ...batch, leafIndex: undefined });
+    this.#pending = this.#pending.filter((event) => event.sequence > throughSequence);
+    this.onStep('after saveSealed');
+  }
+
+  unsequenced(limit: number): readonly SealedBatch[] {
+    return this.batches.filter((batch) => batch.leafIndex === undefined).slice(0, limit);
+  }
+
+  markSequenced(number: number, leafIndex: number): void {
+    this.onStep('before markSequenced');
+    const batch = this.batches.find((candidate) => candidate.batch === number);
+    if (batch !== undefined) batch.leafIndex = leafIndex;
+    this.onStep('after markSequenced');
+  }
+
+  markFinal(size: number): void {
+    this.finalSize = Math.max(this.finalSize, size);
+  }
+}
