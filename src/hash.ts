@@ -6,6 +6,8 @@ import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
  * OpenSSL where there is one, because it is twice as fast on the hot path (measured: 390 k against 190 k events/s).
  */
 const nodeCrypto = globalThis.process?.getBuiltinModule?.('node:crypto');
+const nodeBuffer = globalThis.process?.getBuiltinModule?.('node:buffer');
+const SMALL_INPUT_BYTES = 4096;
 
 export function portableSha256(...parts: Uint8Array[]): Uint8Array {
   const digest = nobleSha256.create();
@@ -21,11 +23,22 @@ export function portableHmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Uin
 
 /** SHA-256 of the concatenated parts, 32 bytes (FIPS 180-4). */
 export function sha256(...parts: Uint8Array[]): Uint8Array {
-  if (nodeCrypto === undefined) return portableSha256(...parts);
-  if (parts.length === 1) return toBytes(nodeCrypto.hash('sha256', parts[0] as Uint8Array, 'buffer'));
-  const digest = nodeCrypto.createHash('sha256');
-  for (const part of parts) digest.update(part);
-  return toBytes(digest.digest());
+  if (nodeCrypto === undefined || nodeBuffer === undefined) return portableSha256(...parts);
+  if (parts.length === 1) return fromLatin1(nodeCrypto.hash('sha256', parts[0] as Uint8Array, 'binary'));
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  if (length > SMALL_INPUT_BYTES) {
+    const digest = nodeCrypto.createHash('sha256');
+    for (const part of parts) digest.update(part);
+    return fromLatin1(digest.digest('binary'));
+  }
+  // From Buffer's own pool: an array of more than 64 bytes costs as much to allocate as its hash.
+  const input = nodeBuffer.Buffer.allocUnsafe(length);
+  let position = 0;
+  for (const part of parts) {
+    input.set(part, position);
+    position += part.length;
+  }
+  return fromLatin1(nodeCrypto.hash('sha256', input, 'binary'));
 }
 
 /** HMAC-SHA-256 of the concatenated parts, 32 bytes (RFC 2104). */
@@ -34,10 +47,12 @@ export function hmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array 
   // A KeyObject, because a raw key costs 10 µs a call in Node's own argument checks (measured with 24.21).
   const mac = nodeCrypto.createHmac('sha256', nodeCrypto.createSecretKey(key));
   for (const part of parts) mac.update(part);
-  return toBytes(mac.digest());
+  return fromLatin1(mac.digest('binary'));
 }
 
-/** A plain view without Buffer's own methods, so that equality, JSON and slicing behave as for any Uint8Array. */
-function toBytes(buffer: Uint8Array): Uint8Array {
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+/** A digest by way of a string: measured 0.4 µs against 1.0 µs for a Buffer, which lives off the heap and is kept alive by every view of it. */
+function fromLatin1(digest: string): Uint8Array {
+  const bytes = new Uint8Array(32);
+  for (let i = 0; i < 32; i++) bytes[i] = digest.charCodeAt(i);
+  return bytes;
 }

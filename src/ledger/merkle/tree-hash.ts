@@ -1,8 +1,8 @@
 import { sha256 } from '../../hash.ts';
 
 /** RFC 6962 section 2.1: leaves and inner nodes are hashed under different first bytes, so that neither can pass for the other. */
-const LEAF_PREFIX = 0x00;
-const NODE_PREFIX = 0x01;
+const LEAF_PREFIX = Uint8Array.of(0x00);
+const NODE_PREFIX = Uint8Array.of(0x01);
 
 export const HASH_LENGTH = 32;
 
@@ -11,19 +11,12 @@ export const EMPTY_ROOT: Uint8Array = sha256(new Uint8Array(0));
 
 /** SHA-256(0x00 || data), 32 bytes. */
 export function leafHash(data: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + data.length);
-  input[0] = LEAF_PREFIX;
-  input.set(data, 1);
-  return sha256(input);
+  return sha256(LEAF_PREFIX, data);
 }
 
 /** SHA-256(0x01 || left || right), 32 bytes. @param left 32 bytes @param right 32 bytes */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + 2 * HASH_LENGTH);
-  input[0] = NODE_PREFIX;
-  input.set(left, 1);
-  input.set(right, 1 + HASH_LENGTH);
-  return sha256(input);
+  return sha256(NODE_PREFIX, left, right);
 }
 
 /** Root over leaf hashes (not leaf data), 32 bytes; `EMPTY_ROOT` where there are none. */
