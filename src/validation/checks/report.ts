@@ -1,4 +1,6 @@
 /** What every check is given: where it is in the instance, and how it says what it found. Places cost nothing until there is a finding. */
+import type { FhirPathEnvironment } from '../fhirpath/environment.ts';
+import type { Answer } from '../terminology/answers.ts';
 import type { IssueSeverity } from '../validator.ts';
 import type { CheckServices } from './services.ts';
 
@@ -28,6 +30,14 @@ export interface Finding {
   readonly found: string | undefined;
 }
 
+/** The definition of the element at a place. */
+export interface PlaceFacts {
+  /** As the type's own definition has it: `Patient.contact.name`, `HumanName.family`. */
+  readonly path: string;
+  /** Type of what is there: `HumanName`, `string`, `Patient.contact` for a backbone element. */
+  readonly type: string;
+}
+
 /** Says that something is wrong at the current place, or at `at` below it, e.g. `.item[0].linkId`. */
 export type Report = (rule: Rule, at?: string, found?: string) => void;
 
@@ -38,7 +48,7 @@ export const maximumDepth = 400;
  * The walk through one instance: a stack of places, the resources around the focus, and the findings so far.
  * In quiet mode (yes/no questions, slice and target matching) findings are not kept: only `failed` is set.
  */
-export class CheckContext {
+export class CheckContext implements FhirPathEnvironment {
   readonly services: CheckServices;
   /** The outermost resource. */
   readonly root: JsonObject;
@@ -51,11 +61,18 @@ export class CheckContext {
   /** Index of the entry of `bundle` that the focus is in. */
   entryIndex = -1;
   readonly findings: Finding[] = [];
+  /** Profiles applied, as `url|version`, where the caller wants to know. */
+  applied: Set<string> | undefined = undefined;
   failed = false;
   quiet: number;
   depth = 0;
   private readonly segments: string[] = [];
   private readonly indexes: number[] = [];
+  private readonly answers = new Map<object, Map<object, boolean>>();
+  private readonly elements: (PlaceFacts | undefined)[] = [];
+  resolve: ((reference: string) => JsonObject | undefined) | undefined = undefined;
+  memberOf: ((valueSet: string, system: string | undefined, code: string) => Answer) | undefined = undefined;
+  conformsTo: ((value: unknown, profile: string) => boolean | undefined) | undefined = undefined;
 
   constructor(services: CheckServices, root: JsonObject, options: { quiet?: boolean; start?: string } = {}) {
     this.services = services;
@@ -66,20 +83,44 @@ export class CheckContext {
     if (options.start !== undefined) this.enter(options.start);
   }
 
+  get rootResource(): JsonObject {
+    return this.container;
+  }
+
   /** True when a yes/no answer is known already. */
   get done(): boolean {
     return this.failed && this.quiet > 0;
   }
 
-  /** @param segment element name, or `value.ofType(X)`; @param index position in a repeating element, else -1 */
-  enter(segment: string, index = -1): void {
+  /**
+   * @param segment element name, or `value.ofType(X)`
+   * @param index   position in a repeating element, else -1
+   * @param facts   what is defined here, where it is known
+   */
+  enter(segment: string, index = -1, facts?: PlaceFacts): void {
     this.segments[this.depth] = segment;
     this.indexes[this.depth] = index;
+    this.elements[this.depth] = facts;
     this.depth++;
+  }
+
+  /** Says what is defined at the current place, where it is known only after a look at the value. */
+  describe(facts: PlaceFacts): void {
+    this.elements[this.depth - 1] = facts;
   }
 
   leave(): void {
     this.depth--;
+  }
+
+  /** Position in its array at a level of the current place, -1 where it does not repeat. */
+  indexAt(level: number): number {
+    return level >= 0 && level < this.depth ? (this.indexes[level] ?? -1) : -1;
+  }
+
+  /** What is defined at a level of the current place; 0 is the root. */
+  factsAt(level: number): PlaceFacts | undefined {
+    return level >= 0 && level < this.depth ? this.elements[level] : undefined;
   }
 
   /** FHIRPath of the current place. */
@@ -92,6 +133,19 @@ export class CheckContext {
       if (index >= 0) text += `[${index}]`;
     }
     return text;
+  }
+
+  /** Answers whether a value meets a profile once for each instance; while it is being answered the answer is yes, which ends circles of references. */
+  remember(value: unknown, profile: object, answer: () => boolean): boolean {
+    if (typeof value !== 'object' || value === null) return answer();
+    let byProfile = this.answers.get(value);
+    if (byProfile === undefined) this.answers.set(value, (byProfile = new Map()));
+    const known = byProfile.get(profile);
+    if (known !== undefined) return known;
+    byProfile.set(profile, true);
+    const given = answer();
+    byProfile.set(profile, given);
+    return given;
   }
 
   report(rule: Rule, at = '', found?: string): void {

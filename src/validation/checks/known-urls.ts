@@ -1,0 +1,48 @@
+/** URLs of HL7's own space must exist: a misspelt system or extension there is a mistake that no server can mend. */
+import type { PackageScope } from '../packages/definitions.ts';
+import type { CheckContext, Rule } from './report.ts';
+
+const unresolvedRule: Rule = { id: 'url-unresolved', severity: 'error', code: 'invalid', text: 'Nothing loaded defines this HL7 URL' };
+const exampleRule: Rule = { id: 'url-example', severity: 'error', code: 'business-rule', text: 'Example URLs are not allowed here' };
+
+/** FHIR's own names for things that have no definition file. */
+const knownPrefixes = ['http://hl7.org/fhir/sid/', 'http://hl7.org/fhirpath/System.', 'http://hl7.org/fhir/tools', 'http://hl7.org/fhir/workflow-extensions'];
+
+const maximumRemembered = 20_000;
+
+export class KnownUrls {
+  private readonly scope: PackageScope;
+  private readonly answers = new Map<string, boolean>();
+
+  constructor(scope: PackageScope) {
+    this.scope = scope;
+  }
+
+  /** For values of type uri and url, and extension URLs. */
+  check(value: unknown, c: CheckContext): void {
+    if (typeof value !== 'string' || value.length < 10) return;
+    const known = this.answers.get(value);
+    if (known === true) return;
+    if (known === false) {
+      c.report(unresolvedRule, '', value);
+      return;
+    }
+    const found = this.look(value);
+    // The memory is bounded: URLs come from instances.
+    if (this.answers.size < maximumRemembered) this.answers.set(value, found);
+    if (!found) c.report(unresolvedRule, '', value);
+    else if (!c.services.settings.allowExamples && isExampleUrl(value)) c.report(exampleRule, '', value);
+  }
+
+  private look(url: string): boolean {
+    if (!/^https?:\/\/([a-z]+\.)*hl7\.org\//.test(url)) return true;
+    if (!/^http:\/\/(terminology\.)?hl7\.org\/(fhir\/|CodeSystem\/|ValueSet\/|NamingSystem\/)/.test(url)) return true;
+    if (knownPrefixes.some((prefix) => url.startsWith(prefix))) return true;
+    const bar = url.indexOf('|');
+    return bar < 0 && this.scope.resolve(url) !== undefined;
+  }
+}
+
+export function isExampleUrl(url: string): boolean {
+  return url.includes('example.org') || url.includes('acme.com') || url.includes('acme.org');
+}
