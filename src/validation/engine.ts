@@ -13,8 +13,15 @@ import { isObject, type ElementType } from './compile/element-tree.ts';
 import { holdsQuietly, ProfileCompiler, type CompiledProfile } from './compile/profile.ts';
 import { impliedType, targetsCheck, type TargetParts } from './compile/reference-targets.ts';
 import { createTypeModel, type ElementInfo, type TypeInfo, type TypeModel } from './compile/type-model.ts';
-import type { PackageScope } from './packages/definitions.ts';
+import { issuesOf } from './issues.ts';
+import type { PackageScope, PackageSet } from './packages/definitions.ts';
+import type { Policy } from './policy.ts';
+import { readSource } from './source/source.ts';
 import type { Terminology } from './terminology/terminology.ts';
+import type { Validator } from './validator.ts';
+
+/** Name and version of the rules, for outcomes and records; raised whenever a verdict may change. */
+export const engineName = 'concordat-validation 1';
 
 export interface EngineOptions {
   readonly scope: PackageScope;
@@ -179,3 +186,42 @@ export class Engine {
 
 const noResourceRule: Rule = { id: 'not-an-object', severity: 'fatal', code: 'structure', text: 'A resource must be a JSON object' };
 const unusableRule: Rule = { id: 'profile-unusable', severity: 'error', code: 'not-found', text: '' };
+
+export interface ValidatorParts {
+  readonly packages: PackageSet;
+  readonly terminology: Terminology;
+  readonly policy: Policy;
+  readonly resolveReference?: (reference: string) => JsonObject | undefined;
+  readonly withoutEval?: boolean;
+}
+
+/** The seam's validator over one engine. */
+export function createValidator(parts: ValidatorParts): Validator {
+  const { packages, policy } = parts;
+  const engine = new Engine({
+    scope: packages.root,
+    terminology: parts.terminology,
+    settings: policy.settings,
+    resolveReference: parts.resolveReference,
+    withoutEval: parts.withoutEval === true,
+  });
+  return {
+    context: { packages: packages.packages.map((loaded) => `${loaded.id}#${loaded.version}`), engine: engineName },
+    validate(request) {
+      const source = request.text === undefined ? undefined : readSource(request.text, policy.settings);
+      const resource = source === undefined ? request.resource : source.value;
+      const result = source !== undefined && source.value === undefined ? noResult : engine.check(resource, request.profiles ?? []);
+      const findings = source === undefined ? result.findings : [...source.findings, ...result.findings];
+      const issues = issuesOf(findings, policy, source);
+      const type = isObject(resource) ? resource['resourceType'] : undefined;
+      return {
+        valid: issues.every((issue) => issue.severity !== 'error' && issue.severity !== 'fatal'),
+        issues,
+        resourceType: typeof type === 'string' ? type : undefined,
+        profiles: result.profiles,
+      };
+    },
+  };
+}
+
+const noResult: EngineResult = { findings: [], profiles: [] };
