@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomFillSync } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, randomFillSync } from 'node:crypto';
 import { ProvenanceError } from './provenance-error.ts';
 
 const NONCE_BYTES = 12;
@@ -13,7 +13,7 @@ export const KEY_BYTES = 32;
 export function seal(key: Uint8Array, plaintext: Uint8Array, context: string): Uint8Array {
   const sealed = new Uint8Array(NONCE_BYTES + plaintext.length + TAG_BYTES);
   randomFillSync(sealed, 0, NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES));
+  const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), sealed.subarray(0, NONCE_BYTES));
   cipher.setAAD(Buffer.from(context, 'utf8'));
   const ciphertext = cipher.update(plaintext);
   sealed.set(ciphertext, NONCE_BYTES);
@@ -25,7 +25,7 @@ export function seal(key: Uint8Array, plaintext: Uint8Array, context: string): U
 /** Undoes `seal`. @throws {ProvenanceError} corrupt: another key, another context, or altered bytes */
 export function unseal(key: Uint8Array, sealed: Uint8Array, context: string): Uint8Array {
   try {
-    const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), {
+    const decipher = createDecipheriv('aes-256-gcm', createSecretKey(key), sealed.subarray(0, NONCE_BYTES), {
       authTagLength: TAG_BYTES,
     });
     decipher.setAAD(Buffer.from(context, 'utf8'));

@@ -1,25 +1,30 @@
 import type { KeyStore } from './key-store.ts';
 import { patientsNamedByRequest, type RecordDraft } from './record.ts';
 
-/** What records can be found by, beside time, kind, interaction and outcome. The value's form stands behind each. */
-export type IndexField =
-  /** `upstream/Type/id` */
-  | 'resource'
-  /** `upstream/Type/id/_history/versionId` */
-  | 'version'
-  /** A resource type. */
-  | 'type'
-  | 'upstream'
-  | 'user'
-  | 'subject'
-  | 'client'
-  | 'organisation'
-  | 'purpose'
-  | 'request';
+/** What records can be found by, beside time, kind, interaction and outcome. */
+export type IndexField = 'user' | 'subject' | 'client' | 'organisation';
 
-/** Tag of one value of one field; Patients have `KeyStore.patientTag`. */
+/** Tag of one value of one field; Patients have `KeyStore.patientTag`, resources `resourceTag`. */
 export function indexTag(keys: KeyStore, field: IndexField, value: string): Uint8Array {
   return keys.tag(field, value);
+}
+
+/** Tag of all versions of a resource: every one of its version tags begins with it. */
+export function resourceTag(keys: KeyStore, upstream: string, type: string, id: string): Uint8Array {
+  return keys.tag('resource', `${upstream}/${type}/${id}`);
+}
+
+const VERSION_BYTES = 4;
+
+/**
+ * Tag of one version: the resource's, so that one row serves both questions, and four bytes more. Those are few enough that two versions of a
+ * resource may share them; who asks looks at the opened record. Zeros where the version is not known.
+ */
+export function versionTag(keys: KeyStore, resource: Uint8Array, versionId: string | undefined): Uint8Array {
+  const tag = new Uint8Array(resource.length + VERSION_BYTES);
+  tag.set(resource);
+  if (versionId !== undefined) tag.set(keys.tag('version', versionId).subarray(0, VERSION_BYTES), resource.length);
+  return tag;
 }
 
 /** All tags of a record, each once. */
@@ -30,26 +35,23 @@ export function indexTags(draft: RecordDraft, keys: KeyStore): Uint8Array[] {
   const add = (field: IndexField, value: string | undefined): void => {
     if (value !== undefined) tags.add(indexTag(keys, field, value));
   };
-  add('upstream', intent.upstream);
-  add('type', intent.resourceType);
   add('user', caller.user);
   add('subject', caller.subject);
   add('client', caller.clientId);
   add('organisation', caller.organisation);
-  add('purpose', caller.purpose);
-  add('request', intent.requestId);
   for (const { upstream, patient } of patientsNamedByRequest(intent)) tags.add(keys.patientTag(upstream, patient));
-  if (intent.upstream !== undefined && intent.resourceType !== undefined && intent.resourceId !== undefined) {
-    add('resource', `${intent.upstream}/${intent.resourceType}/${intent.resourceId}`);
-  }
+  const touched = new Map<string, Uint8Array>();
+  const touch = (upstream: string, type: string, id: string, versionId: string | undefined): void => {
+    const tag = versionTag(keys, resourceTag(keys, upstream, type, id), versionId);
+    touched.set(Buffer.from(tag).toString('latin1'), tag);
+  };
   for (const entity of outcome.entities) {
-    add('upstream', entity.upstream);
-    add('type', entity.type);
     for (const patient of entity.patients) tags.add(keys.patientTag(entity.upstream, patient));
-    if (entity.id === undefined) continue;
-    const resource = `${entity.upstream}/${entity.type}/${entity.id}`;
-    add('resource', resource);
-    if (entity.versionId !== undefined) add('version', `${resource}/_history/${entity.versionId}`);
+    if (entity.id !== undefined) touch(entity.upstream, entity.type, entity.id, entity.versionId);
   }
-  return [...tags];
+  const { upstream, resourceType, resourceId } = intent;
+  if (upstream !== undefined && resourceType !== undefined && resourceId !== undefined && touched.size === 0) {
+    touch(upstream, resourceType, resourceId, undefined);
+  }
+  return [...tags, ...touched.values()];
 }

@@ -68,7 +68,9 @@ export function openDatabase(path: string, migrations: Migrations): DatabaseSync
     database = new DatabaseSync(path, { timeout: 5000 });
     // secure_delete: what an erasure or a settled intent frees is overwritten, not only unlinked.
     database.exec(
-      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;',
+      'PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY; ' +
+        // Checkpoints four times rarer than by default: pages that many records share are then written back once (a fifth less time a record).
+        'PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=4000;',
     );
     migrate(database, migrations);
     return database;
