@@ -1,5 +1,5 @@
 import { cosignatureMessage, splitCosignature } from './cosignature.ts';
-import { verifyEd25519, verifyEd25519Portable } from './ed25519.ts';
+import { hasSynchronousEd25519, verifyEd25519, verifyEd25519Portable } from './ed25519.ts';
 import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from './encoding.ts';
 import { FormatError } from './format-error.ts';
 import { VerificationError } from './merkle/verification-error.ts';
@@ -40,7 +40,7 @@ const SIGNATURE_LINE = /^— ([^ ]+) ([A-Za-z0-9+/=]+)$/;
 export function parseNote(bytes: Uint8Array): ParsedNote {
   if (bytes.length > MAXIMUM_NOTE_BYTES) throw new FormatError('too-large', 'the note is too large');
   const whole = decodeUtf8(bytes);
-  // eslint-disable-next-line no-control-regex -- the format forbids just these
+
   if (/[\u0000-\u0009\u000b-\u001f]/.test(whole)) throw new FormatError('malformed-note', 'a control character');
   const separator = whole.lastIndexOf('\n\n');
   if (separator < 0 || !whole.endsWith('\n')) throw new FormatError('malformed-note', 'no signatures');
@@ -127,6 +127,17 @@ export async function verifyNotePortable(
     ),
   );
 }
+
+/** As `verifyNote` where the platform can, else as `verifyNotePortable`. */
+export async function verifyNoteAnywhere(
+  note: ParsedNote,
+  keys: readonly VerifierKey[],
+): Promise<readonly VerifiedSignature[]> {
+  return hasSynchronousEd25519() ? verifyNote(note, keys) : verifyNotePortable(note, keys);
+}
+
+/** How a verifier checks notes: one of the functions above. */
+export type CheckNote = (note: ParsedNote, keys: readonly VerifierKey[]) => Promise<readonly VerifiedSignature[]>;
 
 interface SignatureClaim extends VerifiedSignature {
   readonly message: Uint8Array;

@@ -55,7 +55,7 @@ export function formatPolicy({ logs, witnesses, groups, quorum }: Policy): strin
 /** Reads a policy file. @throws {FormatError} malformed-policy | malformed-key | too-large */
 export function parsePolicy(text: string): Policy {
   if (text.length > MAXIMUM_POLICY_BYTES) throw new FormatError('too-large', 'the policy is too large');
-  // eslint-disable-next-line no-control-regex -- the format forbids just these
+
   if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text)) throw new FormatError('malformed-policy', 'a control character');
   const logs: VerifierKey[] = [];
   const witnesses: { name: string; key: VerifierKey }[] = [];

@@ -14,6 +14,7 @@ export type VerificationCode =
   | 'wrong-log'
   | 'no-quorum'
   // receipts
+  | 'malformed-receipt'
   | 'event-mismatch'
   | 'position-range'
   | 'unknown-member'

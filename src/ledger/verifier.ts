@@ -1,0 +1,153 @@
+import { sha256 } from '../hash.ts';
+import { parseBatchHeader } from './batch.ts';
+import type { ParsedBatchHeader } from './batch.ts';
+import { parseSignedCheckpoint } from './checkpoint.ts';
+import type { ParsedCheckpoint } from './checkpoint.ts';
+import { parseEvent } from './event.ts';
+import type { LedgerEvent } from './event.ts';
+import { FormatError } from './format-error.ts';
+import { parseGenesis, quorumSize } from './genesis.ts';
+import type { Member } from './genesis.ts';
+import { headerLeafBytes } from './leaf.ts';
+import { leafHash } from './merkle/tree-hash.ts';
+import { VerificationError } from './merkle/verification-error.ts';
+import { verifyInclusion } from './merkle/verify.ts';
+import { verifyNoteAnywhere } from './note.ts';
+import type { CheckNote, ParsedNote } from './note.ts';
+import type { VerifierKey } from './note-key.ts';
+import { buildPolicy, evaluatePolicy, parsePolicy, policyKeys } from './policy.ts';
+import type { Policy } from './policy.ts';
+import { parseReceipt } from './receipt.ts';
+import type { Receipt } from './receipt.ts';
+import { isTlogProof } from './tlog-proof.ts';
+
+/** The receipt check for outsiders: no network, no clock, no Node imports; runs in a browser. */
+
+/** What a receipt proves, once `verifyReceipt` resolves. */
+export interface ReceiptFacts {
+  readonly origin: string;
+  /** Index of the batch's leaf, and the checkpoint that it was proved to be in. */
+  readonly index: number;
+  readonly size: number;
+  /** Root at `size`, 32 bytes. */
+  readonly root: Uint8Array;
+  readonly event: LedgerEvent;
+  readonly eventBytes: Uint8Array;
+  /** Place in the batch, from 0, and the event's number in its writer's chain. */
+  readonly position: number;
+  readonly eventNumber: number;
+  readonly writer: string;
+  readonly batch: number;
+  /** Name of the member whose key signed the batch, or `not checked` with a policy alone. */
+  readonly author: string;
+  /** Who cosigned the checkpoint, by name, and when the last of them did, seconds since the epoch. */
+  readonly cosigners: readonly string[];
+  readonly cosignedSeconds: number | undefined;
+}
+
+export const AUTHOR_NOT_CHECKED = 'not checked';
+
+/**
+ * Checks a receipt: inclusion, quorum and, with a genesis, the author.
+ * @param args.receipt a tlog-proof file
+ * @param args.genesis the genesis file that the caller pins
+ * @param args.policy  a tlog-policy file; alone it leaves the author unchecked, beside a genesis both must hold
+ * @param args.checkNote how signatures are checked; by default whatever the platform does fastest
+ * @throws {FormatError} something is no file of its kind at all
+ * @throws {VerificationError} the receipt does not hold; `malformed-receipt` where a part of it cannot even be read
+ */
+export async function verifyReceipt(args: {
+  readonly receipt: Uint8Array;
+  readonly genesis?: Uint8Array | undefined;
+  readonly policy?: string | undefined;
+  readonly checkNote?: CheckNote;
+}): Promise<ReceiptFacts> {
+  const genesis = args.genesis === undefined ? undefined : parseGenesis(args.genesis);
+  const policies = [
+    ...(genesis === undefined
+      ? []
+      : [membershipPolicy(genesis.members, quorumSize(genesis.members.length, genesis.quorum))]),
+    ...(args.policy === undefined ? [] : [parsePolicy(args.policy)]),
+  ];
+  if (policies.length === 0) throw new FormatError('malformed-policy', 'a genesis or a policy is needed');
+  const checkNote = args.checkNote ?? verifyNoteAnywhere;
+  const read = readReceipt(args.receipt);
+  const { receipt, header, event, checkpoint } = read;
+  if (header.log !== checkpoint.origin) throw new VerificationError('wrong-log', 'the batch belongs to another log');
+  verifyPath(receipt, header, checkpoint);
+  const cosigners = new Set<string>();
+  const times: number[] = [];
+  for (const policy of policies) {
+    const signatures = await checkNote(read.note, policyKeys(policy));
+    for (const name of evaluatePolicy(policy, checkpoint.origin, signatures)) cosigners.add(name);
+    for (const { timestampSeconds } of signatures) if (timestampSeconds !== undefined) times.push(timestampSeconds);
+  }
+  const author = genesis === undefined ? AUTHOR_NOT_CHECKED : await verifyAuthor(header, genesis.members, checkNote);
+  return {
+    origin: checkpoint.origin,
+    index: receipt.index,
+    size: checkpoint.size,
+    root: checkpoint.root,
+    event,
+    eventBytes: receipt.extra.event,
+    position: receipt.extra.position,
+    eventNumber: header.firstEvent + receipt.extra.position,
+    writer: header.writer,
+    batch: header.batch,
+    author,
+    cosigners: [...cosigners],
+    cosignedSeconds: times.length === 0 ? undefined : Math.max(...times),
+  };
+}
+
+/** The policy that members and their quorum stand for. */
+export function membershipPolicy(members: readonly Member[], quorum: number): Policy {
+  return buildPolicy({ members, quorum });
+}
+
+function readReceipt(bytes: Uint8Array): {
+  readonly receipt: Receipt;
+  readonly header: ParsedBatchHeader;
+  readonly event: LedgerEvent;
+  readonly note: ParsedNote;
+  readonly checkpoint: ParsedCheckpoint;
+} {
+  if (!isTlogProof(bytes)) throw new FormatError('malformed-receipt', 'not a receipt');
+  try {
+    const receipt = parseReceipt(bytes);
+    const { note, checkpoint } = parseSignedCheckpoint(receipt.checkpoint);
+    const event = parseEvent(receipt.extra.event);
+    return { receipt, header: parseBatchHeader(receipt.extra.header), event, note, checkpoint };
+  } catch (cause) {
+    // A file that calls itself a receipt and has an unreadable part is one that does not hold, not some other file.
+    if (cause instanceof FormatError) {
+      throw new VerificationError('malformed-receipt', `the receipt cannot be read: ${cause.message}`, { cause });
+    }
+    throw cause;
+  }
+}
+
+function verifyPath({ index, path, extra }: Receipt, header: ParsedBatchHeader, checkpoint: ParsedCheckpoint): void {
+  try {
+    const { position } = extra;
+    const leaf = leafHash(extra.event);
+    verifyInclusion({ index: position, size: header.count, leafHash: leaf, proof: extra.path, root: header.root });
+  } catch (cause) {
+    throw new VerificationError('event-mismatch', 'the event is not in the batch', { cause });
+  }
+  const leaf = leafHash(headerLeafBytes(sha256(extra.header)));
+  verifyInclusion({ index, size: checkpoint.size, leafHash: leaf, proof: path, root: checkpoint.root });
+}
+
+async function verifyAuthor(
+  header: ParsedBatchHeader,
+  members: readonly { readonly name: string; readonly batchKey: VerifierKey }[],
+  checkNote: CheckNote,
+): Promise<string> {
+  const member = members.find(({ name }) => name === header.member);
+  if (member === undefined) throw new VerificationError('unknown-member', 'the batch is by no member');
+  const signatures = await checkNote(header.note, [member.batchKey]);
+  if (signatures.length === 0)
+    throw new VerificationError('bad-signature', 'the batch is signed by no key of its member');
+  return member.name;
+}
