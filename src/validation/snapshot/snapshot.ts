@@ -1,6 +1,7 @@
 import type { Definition, ElementDefinition } from '../packages/definitions.ts';
 import { generateSnapshot } from './generate.ts';
 import { publishedElements } from './published.ts';
+import { SnapshotError } from './snapshot-error.ts';
 
 const slot = {};
 
@@ -10,5 +11,15 @@ const slot = {};
  * @throws {SnapshotError} base-missing | cyclic | malformed
  */
 export function snapshotOf(definition: Definition): readonly ElementDefinition[] {
-  return publishedElements(definition.resource) ?? definition.remember(slot, () => generateSnapshot(definition));
+  return snapshotWithin(definition, []);
+}
+
+/** @param seen definitions whose snapshots are being made: needing one of them again is a cycle */
+function snapshotWithin(definition: Definition, seen: readonly Definition[]): readonly ElementDefinition[] {
+  const published = publishedElements(definition.resource);
+  if (published !== undefined) return published;
+  if (seen.includes(definition)) throw new SnapshotError('cyclic', `the snapshot of ${definition.url} needs itself`);
+  return definition.remember(slot, () =>
+    generateSnapshot(definition, (other) => snapshotWithin(other, [...seen, definition])),
+  );
 }
