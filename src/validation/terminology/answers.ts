@@ -1,4 +1,4 @@
-import type { PackageScope } from '../packages/definitions.ts';
+import type { FhirDefinition, PackageScope } from '../packages/definitions.ts';
 
 /** What the local terminology says: never a silent yes. `cannot-tell` is what only a terminology server, or a package that is not loaded, could settle. */
 export type Answer = 'yes' | 'no' | 'cannot-tell';
@@ -20,6 +20,8 @@ export interface CompiledValueSet {
   readonly size: number;
   /** At most `limit` codes of it, for texts that say what is allowed. */
   sample(limit: number): readonly string[];
+  /** Systems of which this code is surely in it, for a bare code. */
+  systemsOf(code: string): readonly string[];
 }
 
 /** `system` of a coding, as far as the loaded packages know it. */
@@ -68,6 +70,8 @@ export interface CodingVerdict {
 export interface Terminology {
   /** Composes the value set at the first call for this scope, and gives the same object after that. */
   valueSet(canonical: string, scope: PackageScope): CompiledValueSet;
+  /** A value set that is not in a package: a contained one. Not memoised. */
+  inlineValueSet(resource: FhirDefinition, scope: PackageScope): CompiledValueSet;
   /** Memoised by system, version, code and display: the second time it is one lookup. */
   checkCoding(question: CodingQuestion): CodingVerdict;
   /** Whether a UCUM unit is well formed; `cannot-tell` for none. Slow the first time, then a lookup. */
