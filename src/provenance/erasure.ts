@@ -1,0 +1,167 @@
+import type { Caller, ExchangeIntent } from './exchange-record.ts';
+import { indexTag, resourceTag, versionTag } from './index-tags.ts';
+import type { ProvenanceStore } from './provenance-store.ts';
+import { base64url, type RequestPart } from './record.ts';
+import type { OpenedRecord } from './record-vault.ts';
+import type { ExchangeRecorder } from './recorder.ts';
+
+/** Classes of legal ground that the record of an erasure may state; nothing more is said of why. */
+export const ERASURE_GROUNDS = [
+  'consent-withdrawn',
+  'objection',
+  'unlawful',
+  'legal-obligation',
+  'not-needed',
+  'unstated',
+] as const;
+export type ErasureGround = (typeof ERASURE_GROUNDS)[number];
+
+export interface PatientErasure {
+  readonly upstream: string;
+  readonly patient: string;
+  readonly caller: Caller;
+  readonly requestId: string;
+  readonly ground: ErasureGround;
+  readonly ruleSet: string;
+  readonly packages: readonly string[];
+  readonly engine: string;
+}
+
+export interface ErasureOptions {
+  readonly store: ProvenanceStore;
+  readonly recorder: ExchangeRecorder;
+  /** Epoch ms. */
+  readonly clock: () => number;
+  readonly random: (length: number) => Uint8Array;
+}
+
+interface Doomed {
+  /** Index rows that only the erased Patient's parts explain. */
+  readonly rows: readonly { readonly tag: Uint8Array; readonly record: number }[];
+  readonly records: readonly number[];
+}
+
+const RECORDS_PER_TURN = 200;
+
+/**
+ * Erases one upstream Patient: destroys K and every part under it, and writes the `erased` event with a tombstone. What is left on the ledger is noise;
+ * other Patients in the same records keep theirs. The record of the erasure does not name the Patient: only the tombstone, an HMAC, knows.
+ * @returns the event's id and how many sealed parts are gone
+ * @throws {ProvenanceError} unavailable: nothing was erased
+ */
+export async function erasePatient(
+  options: ErasureOptions,
+  erasure: PatientErasure,
+): Promise<{ readonly eventId: string; readonly erasedParts: number }> {
+  const { store, recorder } = options;
+  const tag = store.keys.patientTag(erasure.upstream, erasure.patient);
+  const idBytes = options.random(16);
+  const exchange = { eventId: base64url(idBytes), startedMs: options.clock() };
+
+  // The long part, in turns: which rows go. Nothing is changed yet.
+  const doomed: Doomed[] = [];
+  let after = 0;
+  for (;;) {
+    const found = collect(options, erasure, tag, after);
+    if (found.records.length === 0) break;
+    doomed.push(found);
+    after = found.records.at(-1) ?? after;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  // From here to the destruction of the key nothing else runs: what was recorded meanwhile is flushed and collected too.
+  recorder.flush();
+  doomed.push(collect(options, erasure, tag, after, Number.MAX_SAFE_INTEGER));
+  const keyId = store.keys.subjectKey(tag)?.keyId ?? null;
+  const erasedParts = store.transaction(() => {
+    const parts = removeRows(store, doomed, tag);
+    // Once this is committed the erasure stands: a crash right after it is finished by the next start, which destroys the key.
+    store.database
+      .prepare('INSERT OR REPLACE INTO tombstone (tag, event_id, erased_ms, key_id) VALUES (?, ?, ?, ?)')
+      .run(tag, idBytes, exchange.startedMs, keyId);
+    return parts;
+  });
+  store.keys.destroy(tag);
+  store.database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+
+  await recorder.completeErasure(exchange, intentOf(erasure), outcomeOf(erasure), erasure.ground);
+  return { eventId: exchange.eventId, erasedParts };
+}
+
+function collect(
+  { store, recorder }: ErasureOptions,
+  erasure: PatientErasure,
+  tag: Uint8Array,
+  after: number,
+  limit = RECORDS_PER_TURN,
+): Doomed {
+  const found = store.database
+    .prepare('SELECT record FROM record_index WHERE tag = ? AND record > ? ORDER BY record LIMIT ?')
+    .all(tag, after, limit) as { record: number }[];
+  const records = found.map((row) => row.record);
+  const rows = records.flatMap((record) => {
+    const opened = recorder.vault.open(record);
+    const tags = opened === undefined ? [] : tagsOfErased(store, opened, erasure);
+    return [tag, ...tags].map((one) => ({ tag: one, record }));
+  });
+  return { rows, records };
+}
+
+/** Tags that stand for what only this Patient's part says, so that not even the index keeps them. */
+function tagsOfErased(
+  store: ProvenanceStore,
+  opened: OpenedRecord,
+  { upstream, patient }: PatientErasure,
+): Uint8Array[] {
+  const { keys } = store;
+  const tags: Uint8Array[] = [];
+  for (const entity of opened.entities) {
+    const isOnly = entity.upstream === upstream && entity.patients.length === 1 && entity.patients[0] === patient;
+    if (!isOnly || entity.id === undefined) continue;
+    tags.push(versionTag(keys, resourceTag(keys, entity.upstream, entity.type, entity.id), entity.versionId));
+  }
+  const request: RequestPart = opened.request ?? {};
+  if (request.subject !== undefined) tags.push(indexTag(keys, 'subject', request.subject));
+  if (request.user !== undefined) tags.push(indexTag(keys, 'user', request.user));
+  const { upstream: asked, resourceType } = opened.record;
+  if (
+    opened.entities.length === 0 &&
+    asked !== undefined &&
+    resourceType !== undefined &&
+    request.resourceId !== undefined
+  ) {
+    tags.push(versionTag(keys, resourceTag(keys, asked, resourceType, request.resourceId), undefined));
+  }
+  return tags;
+}
+
+function removeRows(store: ProvenanceStore, doomed: readonly Doomed[], tag: Uint8Array): number {
+  const removeTag = store.database.prepare('DELETE FROM record_index WHERE tag = ? AND record = ?');
+  const removeParts = store.database.prepare("DELETE FROM part WHERE record = ? AND tag IN (?, x'')");
+  let parts = 0;
+  for (const { rows, records } of doomed) {
+    for (const row of rows) removeTag.run(row.tag, row.record);
+    for (const record of records) parts += Number(removeParts.run(record, tag).changes);
+  }
+  return parts;
+}
+
+/** Who asked is kept; if a Patient asked with the own token, nothing that names the Patient is. */
+function intentOf({ caller, requestId, upstream }: PatientErasure): ExchangeIntent {
+  const asked: Caller =
+    caller.patient === undefined ? caller : { ...caller, subject: 'patient', user: undefined, patient: undefined };
+  return {
+    requestId,
+    caller: asked,
+    interaction: 'operation',
+    kind: 'erased',
+    upstream,
+    resourceType: undefined,
+    resourceId: undefined,
+    parameters: undefined,
+    entities: [],
+  };
+}
+
+function outcomeOf({ ruleSet, packages, engine }: PatientErasure) {
+  return { kind: 'erased', status: 200, outcome: '0', entities: [], issues: [], ruleSet, packages, engine } as const;
+}
