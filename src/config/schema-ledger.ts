@@ -54,15 +54,19 @@ export function ledgerSchema(context: SchemaContext) {
     agreement: secret(context).describe('X25519 key for tags that only the counterpart recognises'),
   });
   const parameters = z.strictObject({
-    cutIntervalMs: integer(50, 600_000).default(1_000).describe('until a cut when a leaf waits for one'),
-    idleCutIntervalMs: integer(1_000, 86_400_000).default(30_000).describe('between cuts when nothing waits'),
+    cutIntervalMs: integer(50, 600_000)
+      .exactOptional()
+      .describe('until a cut when a leaf waits for one; left out: as in the genesis file'),
+    idleCutIntervalMs: integer(1_000, 86_400_000)
+      .exactOptional()
+      .describe('between cuts when nothing waits; left out: as in the genesis file'),
     lingerMs: integer(1, 60_000).default(100).describe('a batch waits this long for more events'),
     resendAfterMs: integer(500, 600_000)
       .default(5_000)
       .describe('a batch not read back within this time is sent again, with all that follow'),
     freezeAfterMs: integer(1_000, 86_400_000)
-      .default(90_000)
-      .describe('alarm when no checkpoint became final for this long'),
+      .exactOptional()
+      .describe('alarm when no checkpoint became final for this long; left out: as in the genesis file'),
     peerIntervalMs: integer(100, 600_000).default(2_000).describe('between questions to other members for checkpoints'),
     keepBodiesLeaves: integer(1_000, Number.MAX_SAFE_INTEGER)
       .exactOptional()

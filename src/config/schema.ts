@@ -101,7 +101,8 @@ function validationSchema(context: SchemaContext) {
       .min(1)
       .default(['hl7.fhir.r4.core#4.0.1'])
       .describe('packages to load, with what they depend on'),
-    rules: existingPath(context).describe('rule set (YAML)'),
+    rules: existingPath(context).describe('rule set that the consortium agreed on (YAML)'),
+    localRules: existingPath(context).exactOptional().describe('rules of this gateway alone, which can only tighten'),
   });
 }
 
@@ -110,6 +111,9 @@ function provenanceSchema(context: SchemaContext) {
     masterKey: secret(context).describe(
       '32 bytes in base64; wraps every key that opens a record: without it no record can be read',
     ),
+    keyDir: path(context)
+      .exactOptional()
+      .describe('folder of the key store, to back it up by a rule of its own; left out: dataDir'),
     outboxLimit: integer(100, 100_000_000)
       .default(1_000_000)
       .describe('events waiting for the ledger; beyond it the gateway answers 503'),

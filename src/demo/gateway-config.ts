@@ -1,0 +1,42 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { ConsortiumPlan, PlannedMember } from './consortium-plan.ts';
+import { DEMO_AUDIENCE, DEMO_ISSUER } from './token-issuer.ts';
+
+/** Folder of the FHIR packages and rule sets that come with the project. */
+export const PROFILES_DIR = new URL('../../profiles', import.meta.url).pathname;
+/** Rule set that the demo consortium begins with. */
+export const RULES_FILE = join(PROFILES_DIR, 'rules', 'us-core.yaml');
+
+/** Writes a member's configuration file; JSON is YAML too. Written at each start, because ports may have changed. */
+export function writeGatewayConfig(plan: ConsortiumPlan, member: PlannedMember): void {
+  const key = (kind: string) => ({ file: join(member.keyDir, `${kind}.key`) });
+  const config = {
+    member: member.name,
+    writer: member.writer,
+    listen: { host: '127.0.0.1', port: member.port },
+    dataDir: member.dataDir,
+    upstreams: Object.fromEntries(
+      member.upstreams.map(({ name, port }) => [name, { url: `http://127.0.0.1:${port}/fhir` }]),
+    ),
+    auth: {
+      mode: 'jwt',
+      issuers: [{ issuer: DEMO_ISSUER, audience: DEMO_AUDIENCE, jwksFile: plan.jwksFile, algorithms: ['ES256'] }],
+    },
+    validation: { packagesDir: PROFILES_DIR, packages: ['hl7.fhir.us.core#6.1.0'], rules: RULES_FILE },
+    provenance: { masterKey: key('master') },
+    ledger: {
+      genesis: plan.genesisFile,
+      keys: { batch: key('batch'), origin: key('origin'), cosigner: key('cosigner'), agreement: key('agreement') },
+      topic: { kind: 'file', path: plan.topicFile },
+      cosignatureTopic: { kind: 'file', path: plan.cosignatureTopicFile },
+      peers: plan.members
+        .filter((peer) => peer !== member)
+        .map((peer) => ({ member: peer.name, url: `${peer.url}/ledger` })),
+    },
+    federation: { allowedOrigins: ['*'] },
+  };
+  mkdirSync(dirname(member.configFile), { recursive: true, mode: 0o700 });
+  mkdirSync(dirname(plan.topicFile), { recursive: true, mode: 0o700 });
+  writeFileSync(member.configFile, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+}
