@@ -69,12 +69,12 @@ export function verifyConsistency(claim: {
   if (!Number.isSafeInteger(size1) || !Number.isSafeInteger(size2) || size1 < 1 || size1 > size2) {
     throw new VerificationError('size-range', 'sizes must be 1 <= size1 <= size2');
   }
-  assertHashes([root1, root2, ...proof]);
   if (size1 === size2) {
     if (proof.length !== 0) throw new VerificationError('proof-length', 'equal sizes need no proof');
     if (!sameHash(root1, root2)) throw new VerificationError('root-mismatch', 'two roots of one size');
     return;
   }
+  assertHashes([root1, root2, ...proof]);
   // A tree of 2^k leaves is one complete subtree: its root is where the walk begins, and is left out of the proof.
   const path = isPowerOfTwo(size1) ? [root1, ...proof] : proof;
   const [seed, ...rest] = path;
