@@ -54,7 +54,7 @@ describe('parseConfig', () => {
   test('fills in defaults, makes paths absolute, reads secrets and freezes', () => {
     const config = parse(example());
     assert.equal(config.dataDir, join(folder, 'data'));
-    assert.equal(config.ledger.parameters.idleCutIntervalMs, 30_000);
+    assert.equal(config.ledger.parameters.lingerMs, 100);
     assert.deepEqual(config.upstreams['ehr']?.auth, { kind: 'none' });
     assert.equal(config.ledger.keys.batch.reveal(), 's3cr3t-value');
     assert.equal(config.provenance.masterKey.reveal(), 'env-s3cr3t-value');
