@@ -64,7 +64,10 @@ let wanted = 0;
 let precise = 0;
 let told = 0;
 
-const normal = (path: string): string => path.replaceAll(/\/\*.*?\*\//g, '').replaceAll(/\.ofType\((\w)(\w*)\)/g, (_all, first: string, rest: string) => first.toUpperCase() + rest);
+const normal = (path: string): string =>
+  path
+    .replaceAll(/\/\*.*?\*\//g, '')
+    .replaceAll(/\.ofType\((\w)(\w*)\)/g, (_all, first: string, rest: string) => first.toUpperCase() + rest);
 
 const started = performance.now();
 for (const input of inputs) {
@@ -106,7 +109,9 @@ for (const input of inputs) {
 }
 const seconds = (performance.now() - started) / 1000;
 for (const line of wrongLines.slice(0, 5)) console.log(line);
-for (const [reason, { count, example }] of [...wrong].sort((left, right) => right[1].count - left[1].count).slice(0, Number(values.show)))
+for (const [reason, { count, example }] of [...wrong]
+  .sort((left, right) => right[1].count - left[1].count)
+  .slice(0, Number(values.show)))
   console.log(`${count}\t${reason}\n\t\t${example.slice(0, 300)}`);
 console.log(
   `agreement ${((100 * agreed) / counted).toFixed(3)} % of ${counted}; crashes ${crashes}; locations recall ${((100 * recall) / wanted).toFixed(1)} %, precision ${((100 * precise) / told).toFixed(1)} %; ${(inputs.length / seconds).toFixed(0)} resources/s with loading`,

@@ -1,8 +1,12 @@
 /** The validator: packages, terminology and a policy in, findings on instances out. Everything is compiled when first needed and kept. */
+import { checkBundle } from './checks/bundle.ts';
+import { canonicalResources, checkCanonicalUrl } from './checks/canonical-resources.ts';
 import { checkCoding } from './checks/coding.ts';
 import { checkContained } from './checks/contained.ts';
 import { ExtensionChecks } from './checks/extensions.ts';
+import { checkIdentifier } from './checks/identifier.ts';
 import { KnownUrls } from './checks/known-urls.ts';
+import { checkBase64Characters } from './checks/primitives.ts';
 import { BundleIndex, checkReference, resolveReference } from './checks/references.ts';
 import { CheckContext, type Finding, type JsonObject, type Rule } from './checks/report.ts';
 import { ResourceChecks } from './checks/resource.ts';
@@ -96,7 +100,8 @@ export class Engine {
 
   /** All findings on one parsed resource. @param required canonicals of profiles that must hold beside the declared ones */
   check(resource: unknown, required: readonly string[] = []): EngineResult {
-    if (!isObject(resource)) return { findings: [{ rule: noResourceRule, expression: '', found: undefined }], profiles: [] };
+    if (!isObject(resource))
+      return { findings: [{ rule: noResourceRule, expression: '', found: undefined }], profiles: [] };
     const c = this.context(resource, false);
     const applied = new Set<string>();
     c.applied = applied;
@@ -119,7 +124,8 @@ export class Engine {
     const type = resource['resourceType'];
     const c = new CheckContext(this.services, resource, { quiet, start: typeof type === 'string' ? type : '' });
     c.resolve = (reference) => resolveReference(reference, c, this.bundles);
-    c.memberOf = (valueSet, system, code) => this.options.terminology.valueSet(valueSet, this.options.scope).has(system, code);
+    c.memberOf = (valueSet, system, code) =>
+      this.options.terminology.valueSet(valueSet, this.options.scope).has(system, code);
     c.conformsTo = (value, profile) => this.targetParts.conforms(value, profile, this.options.scope, c);
     return c;
   }
@@ -127,7 +133,8 @@ export class Engine {
   private requiredProfiles(required: readonly string[], c: CheckContext): CompiledProfile[] {
     return required.flatMap((canonical) => {
       const profile = this.profiles.resolve(canonical, this.options.scope);
-      if (profile === undefined) c.report({ ...unusableRule, text: `The profile ${canonical} is not loaded or cannot be used` });
+      if (profile === undefined)
+        c.report({ ...unusableRule, text: `The profile ${canonical} is not loaded or cannot be used` });
       return profile ?? [];
     });
   }
@@ -140,7 +147,8 @@ export class Engine {
       if (profile === undefined) return undefined;
       if (isObject(value) && value['resourceType'] !== undefined) {
         const type = String(value['resourceType']);
-        if (type !== profile.typeName && !(this.model.type(type)?.ancestors ?? []).includes(profile.typeName)) return false;
+        if (type !== profile.typeName && !(this.model.type(type)?.ancestors ?? []).includes(profile.typeName))
+          return false;
       }
       return c.remember(value, profile, () => this.conformsNow(profile, value, c));
     },
@@ -173,18 +181,27 @@ export class Engine {
     const rules: ValueCheck[] = [];
     if (info.name === 'Coding') rules.push((value, c) => checkCoding(value, c, this.options.scope));
     if (info.name === 'Reference') rules.push(checkReference);
+    if (info.name === 'Identifier') rules.push(checkIdentifier);
+    if (info.name === 'Bundle') rules.push(checkBundle);
     if (info.ancestors.includes('DomainResource')) rules.push(checkContained);
     return rules;
   }
 
   private primitiveRules(type: string, element: ElementInfo): ValueCheck[] {
-    if (type !== 'uri' && type !== 'url') return [];
-    if (element.node.path === 'Bundle.entry.fullUrl') return [];
+    const { path } = element.node;
+    if (type === 'base64Binary') return [checkBase64Characters];
+    if ((type !== 'uri' && type !== 'url') || path === 'Bundle.entry.fullUrl') return [];
+    if (path.endsWith('.url') && canonicalResources.has(path.slice(0, -4))) return [checkCanonicalUrl];
     return [(value, c) => this.urls.check(value, c)];
   }
 }
 
-const noResourceRule: Rule = { id: 'not-an-object', severity: 'fatal', code: 'structure', text: 'A resource must be a JSON object' };
+const noResourceRule: Rule = {
+  id: 'not-an-object',
+  severity: 'fatal',
+  code: 'structure',
+  text: 'A resource must be a JSON object',
+};
 const unusableRule: Rule = { id: 'profile-unusable', severity: 'error', code: 'not-found', text: '' };
 
 export interface ValidatorParts {
@@ -210,7 +227,8 @@ export function createValidator(parts: ValidatorParts): Validator {
     validate(request) {
       const source = request.text === undefined ? undefined : readSource(request.text, policy.settings);
       const resource = source === undefined ? request.resource : source.value;
-      const result = source !== undefined && source.value === undefined ? noResult : engine.check(resource, request.profiles ?? []);
+      const result =
+        source !== undefined && source.value === undefined ? noResult : engine.check(resource, request.profiles ?? []);
       const findings = source === undefined ? result.findings : [...source.findings, ...result.findings];
       const issues = issuesOf(findings, policy, source);
       const type = isObject(resource) ? resource['resourceType'] : undefined;

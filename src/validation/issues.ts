@@ -28,7 +28,10 @@ export function issuesOf(findings: readonly Finding[], policy: Policy, source: S
       line: place?.line,
       column: place?.column,
       profile: rule.profile,
-      text: found === undefined || found === '' || !policy.showFound ? rule.text : `${rule.text} (found: ${shorten(found)})`,
+      text:
+        found === undefined || found === '' || !policy.showFound
+          ? rule.text
+          : `${rule.text} (found: ${shorten(found)})`,
       fingerprint: fingerprint(rule.id, expression, rule.profile),
     });
   }

@@ -3,9 +3,24 @@ import type { PackageScope } from '../packages/definitions.ts';
 import { isAbsoluteUri } from '../primitives/scanners.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 
-const unknownCodeRule: Rule = { id: 'code-unknown', severity: 'error', code: 'code-invalid', text: 'The code system has no such code' };
-const displayRule: Rule = { id: 'display-wrong', severity: 'error', code: 'invalid', text: 'The display is none of the code' };
-const relativeRule: Rule = { id: 'coding-system-relative', severity: 'warning', code: 'invalid', text: 'Coding.system should be an absolute URI' };
+const unknownCodeRule: Rule = {
+  id: 'code-unknown',
+  severity: 'error',
+  code: 'code-invalid',
+  text: 'The code system has no such code',
+};
+const displayRule: Rule = {
+  id: 'display-wrong',
+  severity: 'error',
+  code: 'invalid',
+  text: 'The display is none of the code',
+};
+const relativeRule: Rule = {
+  id: 'coding-system-relative',
+  severity: 'warning',
+  code: 'invalid',
+  text: 'Coding.system should be an absolute URI',
+};
 
 export function checkCoding(value: unknown, c: CheckContext, scope: PackageScope): void {
   const coding = value as JsonObject;
@@ -20,9 +35,14 @@ export function checkCoding(value: unknown, c: CheckContext, scope: PackageScope
     display: typeof display === 'string' ? display : undefined,
     language: c.services.settings.language,
   });
-  if (verdict.code === 'no' && (verdict.system === 'complete' || verdict.system === 'grammar')) c.report(unknownCodeRule, '.code', `${system}#${code}`);
+  if (verdict.code === 'no' && (verdict.system === 'complete' || verdict.system === 'grammar'))
+    c.report(unknownCodeRule, '.code', `${system}#${code}`);
   else if (verdict.display === 'no') {
-    c.report({ ...displayRule, text: `The display is none of the code: ${verdict.displays.slice(0, 5).join(' | ')}` }, '.display', String(display));
+    c.report(
+      { ...displayRule, text: `The display is none of the code: ${verdict.displays.slice(0, 5).join(' | ')}` },
+      '.display',
+      String(display),
+    );
   }
   if (verdict.system === 'unknown' && !isAbsoluteUri(system)) c.report(relativeRule, '.system', system);
 }

@@ -3,22 +3,39 @@ import { isObject } from '../compile/element-tree.ts';
 import { maximumDepth, type CheckContext, type JsonObject, type Rule } from './report.ts';
 
 function rule(key: string, text: string): Rule {
-  return { id: `invariant:${key}`, severity: 'error', code: 'invariant', text: `${key}: ${text}`, profile: 'http://hl7.org/fhir/StructureDefinition/DomainResource|4.0.1#DomainResource' };
+  return {
+    id: `invariant:${key}`,
+    severity: 'error',
+    code: 'invariant',
+    text: `${key}: ${text}`,
+    profile: 'http://hl7.org/fhir/StructureDefinition/DomainResource|4.0.1#DomainResource',
+  };
 }
 
 const nestedRule = rule('dom-2', 'A contained resource must not contain resources itself');
 const orphanRule = rule('dom-3', 'A contained resource must be referred to, or refer to the resource that contains it');
 const versionRule = rule('dom-4', 'A contained resource must not have meta.versionId or meta.lastUpdated');
 const securityRule = rule('dom-5', 'A contained resource must not have a security label');
-const duplicateRule: Rule = { id: 'contained-id-twice', severity: 'error', code: 'invalid', text: 'Two contained resources have the same id' };
-const idMissingRule: Rule = { id: 'contained-id-missing', severity: 'error', code: 'required', text: 'A contained resource must have an id' };
+const duplicateRule: Rule = {
+  id: 'contained-id-twice',
+  severity: 'error',
+  code: 'invalid',
+  text: 'Two contained resources have the same id',
+};
+const idMissingRule: Rule = {
+  id: 'contained-id-missing',
+  severity: 'error',
+  code: 'required',
+  text: 'A contained resource must have an id',
+};
 
 export function checkContained(value: unknown, c: CheckContext): void {
   const contained = (value as JsonObject)['contained'];
   if (!Array.isArray(contained) || contained.length === 0) return;
   const named = new Set<string>();
   const ids = new Set<string>();
-  for (const key in value as JsonObject) if (key !== 'contained') collectFragments((value as JsonObject)[key], named, 0);
+  for (const key in value as JsonObject)
+    if (key !== 'contained') collectFragments((value as JsonObject)[key], named, 0);
   for (const item of contained) collectFragments(item, named, 0);
   contained.forEach((item: unknown, at) => {
     if (!isObject(item)) return;

@@ -3,6 +3,7 @@ import type { CompiledProfile } from '../compile/profile.ts';
 import { isObject, objects } from '../compile/element-tree.ts';
 import type { Definition, PackageScope } from '../packages/definitions.ts';
 import { isAbsoluteUri } from '../primitives/scanners.ts';
+import { canonicalResources } from './canonical-resources.ts';
 import { isExampleUrl } from './known-urls.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 
@@ -28,12 +29,29 @@ function rule(id: string, text: string): Rule {
 }
 
 const unknownRule = rule('extension-unknown', 'No loaded package defines this extension');
-const crossVersionRule: Rule = { ...rule('extension-cannot-tell', 'The extension is an element of another FHIR version, whose definitions are not loaded'), severity: 'warning' };
+const crossVersionRule: Rule = {
+  ...rule(
+    'extension-cannot-tell',
+    'The extension is an element of another FHIR version, whose definitions are not loaded',
+  ),
+  severity: 'warning',
+};
 const partRule = rule('extension-part-unknown', 'The extension that this is part of does not define it');
-const modifierRule = rule('extension-not-modifier', 'The extension is defined as one that does not modify, so it must stand in extension');
-const isModifierRule = rule('extension-modifier', 'The extension modifies meaning, so it must stand in modifierExtension');
+const modifierRule = rule(
+  'extension-not-modifier',
+  'The extension is defined as one that does not modify, so it must stand in extension',
+);
+const isModifierRule = rule(
+  'extension-modifier',
+  'The extension modifies meaning, so it must stand in modifierExtension',
+);
 const contextRule = rule('extension-context', 'The extension is not allowed here');
-const exclusiveRule: Rule = { id: 'invariant:ext-1', severity: 'error', code: 'invariant', text: 'ext-1: Must have either extensions or value[x], not both' };
+const exclusiveRule: Rule = {
+  id: 'invariant:ext-1',
+  severity: 'error',
+  code: 'invariant',
+  text: 'ext-1: Must have either extensions or value[x], not both',
+};
 const relativeRule = rule('extension-url-relative', 'An extension URL must be absolute');
 
 const maximumRemembered = 5_000;
@@ -67,7 +85,15 @@ export class ExtensionChecks {
     }
     if (modifier && !found.modifier) c.report(modifierRule, '', url);
     else if (!modifier && found.modifier && parent?.type !== 'Extension') c.report(isModifierRule, '', url);
-    if (!this.isAllowedHere(found, c)) c.report({ ...contextRule, text: `The extension is allowed on ${found.contexts.map((context) => context.expression).join(', ')} only` }, '', url);
+    if (!this.isAllowedHere(found, c))
+      c.report(
+        {
+          ...contextRule,
+          text: `The extension is allowed on ${found.contexts.map((context) => context.expression).join(', ')} only`,
+        },
+        '',
+        url,
+      );
     this.checkParts(value, found, c);
     found.profile?.check(value, c);
   }
@@ -97,14 +123,16 @@ export class ExtensionChecks {
     if (!Array.isArray(nested)) return;
     nested.forEach((part: unknown, at) => {
       const url = isObject(part) ? part['url'] : undefined;
-      if (typeof url === 'string' && !isAbsoluteUri(url) && !partUrls.has(url)) c.report(partRule, `.extension[${at}]`, url);
+      if (typeof url === 'string' && !isAbsoluteUri(url) && !partUrls.has(url))
+        c.report(partRule, `.extension[${at}]`, url);
     });
   }
 
   private lookup(url: string): KnownExtension | undefined {
     if (this.known.has(url)) return this.known.get(url);
     const definition = url.includes('|') ? undefined : this.parts.scope.resolve(url, 'StructureDefinition');
-    const found = definition === undefined || definition.constrainedType !== 'Extension' ? undefined : this.describe(definition);
+    const found =
+      definition === undefined || definition.constrainedType !== 'Extension' ? undefined : this.describe(definition);
     if (this.known.size < maximumRemembered) this.known.set(url, found);
     return found;
   }
@@ -112,12 +140,19 @@ export class ExtensionChecks {
   private describe(definition: Definition): KnownExtension {
     const { resource } = definition;
     const elements = objects(isObject(resource['snapshot']) ? resource['snapshot']['element'] : undefined);
-    const parts = elements.flatMap((element) => (/^Extension\.extension:[^.]+\.url$/.test(String(element['id'])) && typeof element['fixedUri'] === 'string' ? [element['fixedUri']] : []));
+    const parts = elements.flatMap((element) =>
+      /^Extension\.extension:[^.]+\.url$/.test(String(element['id'])) && typeof element['fixedUri'] === 'string'
+        ? [element['fixedUri']]
+        : [],
+    );
     return {
       definition,
       profile: this.parts.compile(definition),
       modifier: elements[0]?.['isModifier'] === true,
-      contexts: objects(resource['context']).map((context) => ({ type: String(context['type']), expression: String(context['expression']) })),
+      contexts: objects(resource['context']).map((context) => ({
+        type: String(context['type']),
+        expression: String(context['expression']),
+      })),
       partUrls: parts.length === 0 ? undefined : new Set(parts),
     };
   }
@@ -165,10 +200,3 @@ export class ExtensionChecks {
     return (wanted === 'CanonicalResource' || wanted === 'MetadataResource') && canonicalResources.has(type);
   }
 }
-
-const canonicalResources: ReadonlySet<string> = new Set([
-  'ActivityDefinition', 'CapabilityStatement', 'ChargeItemDefinition', 'CodeSystem', 'CompartmentDefinition', 'ConceptMap', 'EffectEvidenceSynthesis',
-  'EventDefinition', 'Evidence', 'EvidenceVariable', 'ExampleScenario', 'GraphDefinition', 'ImplementationGuide', 'Library', 'Measure', 'MessageDefinition',
-  'NamingSystem', 'OperationDefinition', 'PlanDefinition', 'Questionnaire', 'ResearchDefinition', 'ResearchElementDefinition', 'RiskEvidenceSynthesis',
-  'SearchParameter', 'StructureDefinition', 'StructureMap', 'TerminologyCapabilities', 'TestScript', 'ValueSet',
-]);

@@ -2,11 +2,47 @@
 import type { PackageScope } from '../packages/definitions.ts';
 import type { CheckContext, Rule } from './report.ts';
 
-const unresolvedRule: Rule = { id: 'url-unresolved', severity: 'error', code: 'invalid', text: 'Nothing loaded defines this HL7 URL' };
-const exampleRule: Rule = { id: 'url-example', severity: 'error', code: 'business-rule', text: 'Example URLs are not allowed here' };
+const unresolvedRule: Rule = {
+  id: 'url-unresolved',
+  severity: 'error',
+  code: 'invalid',
+  text: 'Nothing loaded defines this HL7 URL',
+};
+const exampleRule: Rule = {
+  id: 'url-example',
+  severity: 'error',
+  code: 'business-rule',
+  text: 'Example URLs are not allowed here',
+};
+
+const checkedSpaces = ['http://hl7.org/fhir', 'http://terminology.hl7.org', 'http://fhir.org/guides/'];
 
 /** FHIR's own names for things that have no definition file. */
-const knownPrefixes = ['http://hl7.org/fhir/sid/', 'http://hl7.org/fhirpath/System.', 'http://hl7.org/fhir/tools', 'http://hl7.org/fhir/workflow-extensions'];
+const knownPrefixes = [
+  'http://hl7.org/fhirpath/System.',
+  'http://hl7.org/fhir/tools',
+  'http://hl7.org/fhir/workflow-extensions',
+  'http://hl7.org/fhir/sid/passport-',
+];
+
+const sid = 'http://hl7.org/fhir/sid/';
+/** Registered identifier systems (http://hl7.org/fhir/R4/identifier-registry.html) without a definition in the packages. */
+const knownSids: ReadonlySet<string> = new Set([
+  'us-npi',
+  'us-ssn',
+  'icd-10',
+  'icd-10-cm',
+  'icd-9-cm',
+  'icd-9',
+  'ndc',
+  'cvx',
+  'eui-48/bluetooth',
+  'ex-icd-10-procedures',
+  'icpc-2',
+  'icf-nl',
+  'srt',
+  'dsm5',
+]);
 
 const maximumRemembered = 20_000;
 
@@ -35,9 +71,9 @@ export class KnownUrls {
   }
 
   private look(url: string): boolean {
-    if (!/^https?:\/\/([a-z]+\.)*hl7\.org\//.test(url)) return true;
-    if (!/^http:\/\/(terminology\.)?hl7\.org\/(fhir\/|CodeSystem\/|ValueSet\/|NamingSystem\/)/.test(url)) return true;
+    if (!checkedSpaces.some((space) => url.startsWith(space))) return true;
     if (knownPrefixes.some((prefix) => url.startsWith(prefix))) return true;
+    if (url.startsWith(sid) && knownSids.has(url.slice(sid.length))) return true;
     const bar = url.indexOf('|');
     return bar < 0 && this.scope.resolve(url) !== undefined;
   }

@@ -1,5 +1,6 @@
 /** The value of a primitive element against its type's format (http://hl7.org/fhir/R4/datatypes.html#primitive). */
 import {
+  hasBase64Characters,
   hasNoWhitespace,
   isBase64,
   isCode,
@@ -46,7 +47,12 @@ function jsonTypeRule(type: string, wanted: string): Rule {
 }
 
 /** A wrong JSON type is told, and the rest judged as if it had been text: so does the oracle, and one finding does not hide another. */
-function stringCheck(type: string, holds: (text: string) => boolean, wanted: string, id = 'primitive-format'): PrimitiveCheck {
+function stringCheck(
+  type: string,
+  holds: (text: string) => boolean,
+  wanted: string,
+  id = 'primitive-format',
+): PrimitiveCheck {
   const formatRule = rule(id, 'value', `This is not a valid ${type}: ${wanted}`);
   const typeRule = jsonTypeRule(type, 'string');
   return (value, c) => {
@@ -87,7 +93,11 @@ function booleanCheck(value: unknown, c: CheckContext): void {
 
 function numberCheck(type: string, minimum: number, maximum: number, whole: boolean): PrimitiveCheck {
   const typeRule = jsonTypeRule(type, 'number');
-  const rangeRule = rule('primitive-format', 'value', `This is not a valid ${type}: ${whole ? `a whole number from ${minimum} to ${maximum}` : 'a decimal number'}`);
+  const rangeRule = rule(
+    'primitive-format',
+    'value',
+    `This is not a valid ${type}: ${whole ? `a whole number from ${minimum} to ${maximum}` : 'a decimal number'}`,
+  );
   return (value, c) => {
     let number = value;
     if (typeof value !== 'number') {
@@ -95,7 +105,11 @@ function numberCheck(type: string, minimum: number, maximum: number, whole: bool
       if (typeof value !== 'string' || value === '') return;
       number = Number(value);
     }
-    if (whole ? !Number.isInteger(number) || (number as number) < minimum || (number as number) > maximum : !Number.isFinite(number)) {
+    if (
+      whole
+        ? !Number.isInteger(number) || (number as number) < minimum || (number as number) > maximum
+        : !Number.isFinite(number)
+    ) {
       c.report(rangeRule, '', String(value));
     }
   };
@@ -103,7 +117,11 @@ function numberCheck(type: string, minimum: number, maximum: number, whole: bool
 
 const uriWhitespaceRule = rule('uri-whitespace', 'invalid', 'A URI has no white space');
 const uriOidRule = rule('uri-oid', 'invalid', 'An OID as URI begins with urn:oid: and is dotted numbers');
-const uriUuidRule = rule('uri-uuid', 'invalid', 'A UUID as URI begins with urn:uuid: and is 8-4-4-4-12 hexadecimal digits');
+const uriUuidRule = rule(
+  'uri-uuid',
+  'invalid',
+  'A UUID as URI begins with urn:uuid: and is 8-4-4-4-12 hexadecimal digits',
+);
 
 function uriCheck(type: string): PrimitiveCheck {
   const typeRule = jsonTypeRule(type, 'string');
@@ -152,7 +170,7 @@ const checks: ReadonlyMap<string, PrimitiveCheck> = new Map([
   ['dateTime', stringCheck('dateTime', isDateTime, 'a date, or YYYY-MM-DDThh:mm:ss with Z or ±hh:mm')],
   ['instant', stringCheck('instant', isInstant, 'YYYY-MM-DDThh:mm:ss with Z or ±hh:mm')],
   ['time', stringCheck('time', isTime, 'hh:mm:ss')],
-  ['base64Binary', stringCheck('base64Binary', isBase64, 'base64 with padding and without white space')],
+  ['base64Binary', stringCheck('base64Binary', isBase64, 'base64 in groups of four, with padding')],
   ['uri', uriCheck('uri')],
   ['url', uriCheck('url')],
   ['canonical', uriCheck('canonical')],
@@ -162,4 +180,16 @@ const checks: ReadonlyMap<string, PrimitiveCheck> = new Map([
 
 export function jsonTypeOf(value: unknown): string {
   return value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value;
+}
+
+const base64CharactersRule: Rule = {
+  id: 'base64-characters',
+  severity: 'warning',
+  code: 'value',
+  text: 'The text has characters that base64 has not',
+};
+
+/** Apart from the length: the oracle lets other characters pass. */
+export function checkBase64Characters(value: unknown, c: CheckContext): void {
+  if (typeof value === 'string' && !hasBase64Characters(value)) c.report(base64CharactersRule);
 }

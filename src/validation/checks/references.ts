@@ -3,7 +3,8 @@ import { isAbsoluteUri } from '../primitives/scanners.ts';
 import { isObject } from '../compile/element-tree.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 
-const restForm = /^(?:(https?:\/\/.+)\/)?([A-Z][A-Za-z]{1,40})\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/([A-Za-z0-9\-.]{1,64}))?$/;
+const restForm =
+  /^(?:(https?:\/\/.+)\/)?([A-Z][A-Za-z]{1,40})\/([A-Za-z0-9\-.]{1,64})(?:\/_history\/([A-Za-z0-9\-.]{1,64}))?$/;
 
 export interface RestReference {
   /** Server base, undefined for a relative reference. */
@@ -66,7 +67,8 @@ export class BundleIndex {
       const resource = entry['resource'];
       if (!isObject(resource)) continue;
       const meta = resource['meta'];
-      if (version === undefined || !isObject(meta) || meta['versionId'] === undefined || meta['versionId'] === version) return resource;
+      if (version === undefined || !isObject(meta) || meta['versionId'] === undefined || meta['versionId'] === version)
+        return resource;
     }
     return undefined;
   }
@@ -77,7 +79,8 @@ export class BundleIndex {
     if (rest === undefined || !Array.isArray(entries)) return undefined;
     for (const entry of entries) {
       if (!isObject(entry) || entry['fullUrl'] !== undefined || !isObject(entry['resource'])) continue;
-      if (entry['resource']['resourceType'] === rest.type && entry['resource']['id'] === rest.id) return entry['resource'];
+      if (entry['resource']['resourceType'] === rest.type && entry['resource']['id'] === rest.id)
+        return entry['resource'];
     }
     return undefined;
   }
@@ -100,10 +103,30 @@ export function resolveReference(reference: string, c: CheckContext, index: Bund
   return index.find(reference, c) ?? c.services.resolveReference?.(reference);
 }
 
-const danglingRule: Rule = { id: 'reference-contained-missing', severity: 'error', code: 'not-found', text: 'No contained resource has that id (ref-1)' };
-const spaceRule: Rule = { id: 'reference-format', severity: 'error', code: 'value', text: 'A reference has no white space' };
-const queryRule: Rule = { id: 'reference-format', severity: 'error', code: 'value', text: 'A reference is no search: a query is allowed in transactions only' };
-const typeMismatchRule: Rule = { id: 'reference-type-mismatch', severity: 'error', code: 'value', text: 'Reference.type differs from the type in the URL' };
+const danglingRule: Rule = {
+  id: 'reference-contained-missing',
+  severity: 'error',
+  code: 'not-found',
+  text: 'No contained resource has that id (ref-1)',
+};
+const spaceRule: Rule = {
+  id: 'reference-format',
+  severity: 'error',
+  code: 'value',
+  text: 'A reference has no white space',
+};
+const queryRule: Rule = {
+  id: 'reference-format',
+  severity: 'error',
+  code: 'value',
+  text: 'A reference is no search: a query is allowed in transactions only',
+};
+const typeMismatchRule: Rule = {
+  id: 'reference-type-mismatch',
+  severity: 'error',
+  code: 'value',
+  text: 'Reference.type differs from the type in the URL',
+};
 
 /** What every Reference must be, whatever its targets. */
 export function checkReference(value: unknown, c: CheckContext): void {
@@ -111,7 +134,8 @@ export function checkReference(value: unknown, c: CheckContext): void {
   const reference = object['reference'];
   if (typeof reference !== 'string' || reference === '') return;
   if (reference.charCodeAt(0) === 35) {
-    if (reference === '#' ? c.container === c.resource : findContained(reference.slice(1), c) === undefined) c.report(danglingRule, '', reference);
+    if (reference === '#' ? c.container === c.resource : findContained(reference.slice(1), c) === undefined)
+      c.report(danglingRule, '', reference);
     return;
   }
   if (reference.charCodeAt(0) === 32) c.report(spaceRule, '', reference);

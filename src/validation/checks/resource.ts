@@ -10,9 +10,24 @@ export interface ResourceParts {
   profile(canonical: string): CompiledProfile | undefined;
 }
 
-const noTypeRule: Rule = { id: 'resource-type-missing', severity: 'error', code: 'invalid', text: 'A resource must state its resourceType' };
-const unknownTypeRule: Rule = { id: 'resource-type-unknown', severity: 'error', code: 'invalid', text: 'There is no such resource type' };
-const unknownProfileRule: Rule = { id: 'profile-cannot-tell', severity: 'warning', code: 'not-found', text: 'The declared profile is not loaded, so it was not checked' };
+const noTypeRule: Rule = {
+  id: 'resource-type-missing',
+  severity: 'error',
+  code: 'invalid',
+  text: 'A resource must state its resourceType',
+};
+const unknownTypeRule: Rule = {
+  id: 'resource-type-unknown',
+  severity: 'error',
+  code: 'invalid',
+  text: 'There is no such resource type',
+};
+const unknownProfileRule: Rule = {
+  id: 'profile-cannot-tell',
+  severity: 'warning',
+  code: 'not-found',
+  text: 'The declared profile is not loaded, so it was not checked',
+};
 
 export class ResourceChecks {
   private readonly parts: ResourceParts;
@@ -83,7 +98,8 @@ export class ResourceChecks {
     for (const coding of objects(code['coding'])) {
       if (coding['system'] !== 'http://loinc.org' || typeof coding['code'] !== 'string') continue;
       const name = vitalSigns.get(coding['code']);
-      const profile = name === undefined ? undefined : this.parts.profile('http://hl7.org/fhir/StructureDefinition/' + name);
+      const profile =
+        name === undefined ? undefined : this.parts.profile('http://hl7.org/fhir/StructureDefinition/' + name);
       if (profile !== undefined && !applied.includes(profile)) applied.push(profile);
     }
   }

@@ -22,7 +22,12 @@ export interface BaseParts {
   primitiveRules(type: string, element: ElementInfo): readonly ValueCheck[];
   extension(value: JsonObject, c: CheckContext, modifier: boolean): void;
   /** The targets of a Reference; undefined where anything may be referred to. */
-  referenceCheck(types: readonly ElementType[], typeCode: string, scope: PackageScope, profile: string): ValueCheck | undefined;
+  referenceCheck(
+    types: readonly ElementType[],
+    typeCode: string,
+    scope: PackageScope,
+    profile: string,
+  ): ValueCheck | undefined;
   /** A resource inside a resource, with the place at it. */
   resource(value: JsonObject, c: CheckContext, element: ElementNode): void;
 }
@@ -60,7 +65,8 @@ function fill(check: ObjectCheck, parts: BaseParts, base: BaseChecks): void {
         check.properties.set('_' + form.key, { check: siblingCheck(element, form, info, parts, base), choiceBit });
       }
     }
-    if (element.node.min > 0) check.required.push({ keys: presenceKeys(element), rule: requiredRule(element.node, info) });
+    if (element.node.min > 0)
+      check.required.push({ keys: presenceKeys(element), rule: requiredRule(element.node, info) });
   }
   if (info.kind === 'resource') check.properties.set('resourceType', { check: () => true, choiceBit: 0 });
   check.whole.push(...wholeConstraints(info, parts), ...parts.typeRules(info));
@@ -75,7 +81,13 @@ export function profileOf(info: TypeInfo, node: ElementNode): string {
 }
 
 function requiredRule(node: ElementNode, info: TypeInfo): Rule {
-  return { id: 'cardinality-minimum', severity: 'error', code: 'required', text: `${node.path} is required (at least ${node.min})`, profile: profileOf(info, node) };
+  return {
+    id: 'cardinality-minimum',
+    severity: 'error',
+    code: 'required',
+    text: `${node.path} is required (at least ${node.min})`,
+    profile: profileOf(info, node),
+  };
 }
 
 function wholeConstraints(info: TypeInfo, parts: BaseParts): ValueCheck[] {
@@ -105,7 +117,13 @@ const nullRule: Rule = { id: 'json-null', severity: 'error', code: 'structure', 
 /** Runs a check of one item at its place. */
 type ItemCheck = (value: unknown, c: CheckContext, owner: JsonObject, index: number) => boolean;
 
-function propertyCheck(element: ElementInfo, form: ElementForm, owner: TypeInfo, parts: BaseParts, base: BaseChecks): PropertyCheck {
+function propertyCheck(
+  element: ElementInfo,
+  form: ElementForm,
+  owner: TypeInfo,
+  parts: BaseParts,
+  base: BaseChecks,
+): PropertyCheck {
   const facts: PlaceFacts = { path: element.node.path, type: form.typeCode };
   const { segment } = form;
   const shapeSegment = element.isChoice ? `${element.name}[x]` : segment;
@@ -171,7 +189,13 @@ function hasTwin(siblings: unknown, index: number): boolean {
   return Array.isArray(siblings) && isObject(siblings[index]);
 }
 
-function complexItem(element: ElementInfo, form: ElementForm, owner: TypeInfo, parts: BaseParts, base: BaseChecks): ItemCheck {
+function complexItem(
+  element: ElementInfo,
+  form: ElementForm,
+  owner: TypeInfo,
+  parts: BaseParts,
+  base: BaseChecks,
+): ItemCheck {
   const after = itemChecks(element, form, owner, parts);
   if (form.typeCode === 'Resource') return resourceItem(element, parts);
   if (form.typeCode === 'Extension') {
@@ -209,13 +233,22 @@ function itemChecks(element: ElementInfo, form: ElementForm, owner: TypeInfo, pa
   const profile = profileOf(owner, node);
   const checks: ValueCheck[] = [];
   if (node.binding !== undefined) {
-    const check = bindingCheck(node.binding, form.typeCode, { terminology: parts.terminology, scope: parts.model.scope, profile });
+    const check = bindingCheck(node.binding, form.typeCode, {
+      terminology: parts.terminology,
+      scope: parts.model.scope,
+      profile,
+    });
     if (check !== undefined) checks.push(check);
   }
   const length = lengthCheck(node, profile);
   if (length !== undefined) checks.push(length);
   if (form.typeCode === 'Reference') {
-    const targets = parts.referenceCheck(node.types.filter((type) => type.code === 'Reference'), 'Reference', parts.model.scope, profile);
+    const targets = parts.referenceCheck(
+      node.types.filter((type) => type.code === 'Reference'),
+      'Reference',
+      parts.model.scope,
+      profile,
+    );
     if (targets !== undefined) checks.push(targets);
   }
   // A backbone element is a type of its own here, and its constraints are that type's.
@@ -236,14 +269,23 @@ function itemChecks(element: ElementInfo, form: ElementForm, owner: TypeInfo, pa
 }
 
 /** `_name`: id and extensions of a primitive value; where the value itself is missing they must say why. */
-function siblingCheck(element: ElementInfo, form: ElementForm, owner: TypeInfo, parts: BaseParts, base: BaseChecks): PropertyCheck {
+function siblingCheck(
+  element: ElementInfo,
+  form: ElementForm,
+  owner: TypeInfo,
+  parts: BaseParts,
+  base: BaseChecks,
+): PropertyCheck {
   const facts: PlaceFacts = { path: element.node.path, type: form.typeCode };
   const { segment, key } = form;
-  const missing = element.node.binding === undefined ? undefined : bindingCheck(element.node.binding, form.typeCode, {
-    terminology: parts.terminology,
-    scope: parts.model.scope,
-    profile: profileOf(owner, element.node),
-  });
+  const missing =
+    element.node.binding === undefined
+      ? undefined
+      : bindingCheck(element.node.binding, form.typeCode, {
+          terminology: parts.terminology,
+          scope: parts.model.scope,
+          profile: profileOf(owner, element.node),
+        });
   const one = (sibling: unknown, value: unknown, c: CheckContext): boolean => {
     if (sibling === null && element.isArray) return true;
     if (!isObject(sibling)) {

@@ -15,13 +15,21 @@ export interface BindingOptions {
 type Strength = 'required' | 'extensible' | 'maximum';
 
 /** @returns the check of values of that type, or undefined where the binding asks nothing */
-export function bindingCheck(binding: ElementBinding, typeCode: string, options: BindingOptions): ValueCheck | undefined {
+export function bindingCheck(
+  binding: ElementBinding,
+  typeCode: string,
+  options: BindingOptions,
+): ValueCheck | undefined {
   const checks: ValueCheck[] = [];
   if (binding.valueSet !== undefined && (binding.strength === 'required' || binding.strength === 'extensible')) {
     const check = strengthCheck(binding.strength, binding.valueSet, typeCode, options);
     if (check !== undefined) checks.push(check);
   }
-  if (binding.maxValueSet !== undefined && binding.strength !== 'required') {
+  if (
+    binding.maxValueSet !== undefined &&
+    binding.strength !== 'required' &&
+    !(isLanguages(binding.maxValueSet) && typeCode !== 'code')
+  ) {
     const check = strengthCheck('maximum', binding.maxValueSet, typeCode, options);
     if (check !== undefined) checks.push(check);
   }
@@ -31,7 +39,17 @@ export function bindingCheck(binding: ElementBinding, typeCode: string, options:
   };
 }
 
-function strengthCheck(strength: Strength, canonical: string, typeCode: string, options: BindingOptions): ValueCheck | undefined {
+/** Coded languages are left to people: only the plain code must be a registered tag, as the oracle has it. */
+function isLanguages(canonical: string): boolean {
+  return canonical.startsWith('http://hl7.org/fhir/ValueSet/all-languages');
+}
+
+function strengthCheck(
+  strength: Strength,
+  canonical: string,
+  typeCode: string,
+  options: BindingOptions,
+): ValueCheck | undefined {
   const findings = new BindingFindings(strength, canonical, options);
   switch (typeCode) {
     case 'code':
@@ -70,7 +88,12 @@ function checkCoding(value: unknown, c: CheckContext, findings: BindingFindings)
   if (!isObject(value)) return;
   const { code, system } = value;
   if (typeof code !== 'string') findings.missing(c);
-  else findings.tell(findings.set.has(textOr(system, ''), code, textOr(value['version'])), c, `${textOr(system, '')}#${code}`);
+  else
+    findings.tell(
+      findings.set.has(textOr(system, ''), code, textOr(value['version'])),
+      c,
+      `${textOr(system, '')}#${code}`,
+    );
 }
 
 function checkQuantity(value: unknown, c: CheckContext, findings: BindingFindings): void {
@@ -173,4 +196,3 @@ class BindingFindings {
     return this.rules;
   }
 }
-

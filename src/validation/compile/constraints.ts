@@ -8,7 +8,17 @@ import type { ElementConstraint } from './element-tree.ts';
 export type ValueCheck = (value: unknown, c: CheckContext, sibling?: unknown) => void;
 
 /** Checked where the structure is walked, or nowhere because it can not be told from the instance (xhtml's are the narrative check's). */
-const structural: ReadonlySet<string> = new Set(['ele-1', 'ext-1', 'dom-2', 'dom-3', 'dom-4', 'dom-5', 'ref-1', 'txt-1', 'txt-2']);
+const structural: ReadonlySet<string> = new Set([
+  'ele-1',
+  'ext-1',
+  'dom-2',
+  'dom-3',
+  'dom-4',
+  'dom-5',
+  'ref-1',
+  'txt-1',
+  'txt-2',
+]);
 
 export interface ConstraintOptions {
   readonly scope: PackageScope;
@@ -23,7 +33,11 @@ export interface ConstraintOptions {
 export function constraintCheck(constraint: ElementConstraint, options: ConstraintOptions): ValueCheck | undefined {
   if (structural.has(constraint.key) || constraint.expression === undefined) return undefined;
   if (constraint.bestPractice && !options.bestPractice) return undefined;
-  const holds = compileExpression(constraint.expression, { typeName: options.typeName, scope: options.scope, withoutEval: options.withoutEval });
+  const holds = compileExpression(constraint.expression, {
+    typeName: options.typeName,
+    scope: options.scope,
+    withoutEval: options.withoutEval,
+  });
   const id = `invariant:${constraint.key}`;
   if (holds === undefined) {
     const rule: Rule = {
@@ -35,7 +49,13 @@ export function constraintCheck(constraint: ElementConstraint, options: Constrai
     };
     return (_value, c) => c.report(rule);
   }
-  const rule: Rule = { id, severity: constraint.severity, code: 'invariant', text: `${constraint.key}: ${constraint.human}`, profile: options.profile };
+  const rule: Rule = {
+    id,
+    severity: constraint.severity,
+    code: 'invariant',
+    text: `${constraint.key}: ${constraint.human}`,
+    profile: options.profile,
+  };
   return (value, c, sibling) => {
     if (!holds(value, c, sibling)) c.report(rule);
   };

@@ -16,7 +16,10 @@ export function parseDiscriminatorPath(path: string): readonly PathStep[] | unde
   if (cast !== null) rest = cast[1] ?? '';
   while (rest !== '') {
     if (steps.length >= maximumSteps) return undefined;
-    const match = /^(\$this|extension\(\s*['"]([^'"]+)['"]\s*\)|resolve\(\)|(?:ofType|as)\(\s*([A-Za-z0-9.]+)\s*\)|([A-Za-z][A-Za-z0-9_]*)(?:\[x\])?)(?:\.|$)/.exec(rest);
+    const match =
+      /^(\$this|extension\(\s*['"]([^'"]+)['"]\s*\)|resolve\(\)|(?:ofType|as)\(\s*([A-Za-z0-9.]+)\s*\)|([A-Za-z][A-Za-z0-9_]*)(?:\[x\])?)(?:\.|$)/.exec(
+        rest,
+      );
     if (match === null) return undefined;
     const [whole, text, url, type, name] = match;
     if (url !== undefined) steps.push({ kind: 'extension', url });

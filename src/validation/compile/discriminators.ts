@@ -23,7 +23,11 @@ export interface DiscriminatorParts {
 }
 
 /** @returns undefined when the definitions do not say what distinguishes the slice */
-export function discriminatorTest(slice: ElementNode, discriminator: { type: string; path: string }, parts: DiscriminatorParts): SliceTest | undefined {
+export function discriminatorTest(
+  slice: ElementNode,
+  discriminator: { type: string; path: string },
+  parts: DiscriminatorParts,
+): SliceTest | undefined {
   const steps = parseDiscriminatorPath(discriminator.path);
   if (steps === undefined) return undefined;
   const cursor = navigate({ node: slice, scope: parts.scope, targets: [] }, steps, parts);
@@ -81,13 +85,20 @@ function child(at: Cursor, name: string, parts: DiscriminatorParts): Cursor | un
 
 function isNamed(node: ElementNode, name: string): boolean {
   if (node.name === name || node.name === name + '[x]') return true;
-  return node.name.startsWith(name) && /^[A-Z]/.test(node.name.slice(name.length)) && !node.name.endsWith('[x]') && node.types.length === 1 &&
-    node.name.slice(name.length).toLowerCase() === node.types[0]?.code.toLowerCase();
+  return (
+    node.name.startsWith(name) &&
+    /^[A-Z]/.test(node.name.slice(name.length)) &&
+    !node.name.endsWith('[x]') &&
+    node.types.length === 1 &&
+    node.name.slice(name.length).toLowerCase() === node.types[0]?.code.toLowerCase()
+  );
 }
 
 function extension(at: Cursor, url: string, parts: DiscriminatorParts): Cursor | undefined {
   const slices = at.node.children.find((candidate) => candidate.name === 'extension')?.slices ?? [];
-  const slice = slices.find((candidate) => candidate.types.some((type) => type.profiles.some((profile) => profile.split('|')[0] === url)));
+  const slice = slices.find((candidate) =>
+    candidate.types.some((type) => type.profiles.some((profile) => profile.split('|')[0] === url)),
+  );
   if (slice !== undefined) return { node: slice, scope: at.scope, targets: [] };
   return rootOf(url, at.scope, parts.model);
 }
@@ -119,7 +130,12 @@ function valueTest(cursor: Cursor, steps: readonly PathStep[], parts: Discrimina
   return cursor.node.min > 0 && steps.length > 0 ? along(steps, () => true, parts) : undefined;
 }
 
-function criterionOf(node: ElementNode, scope: PackageScope, parts: DiscriminatorParts, depth: number): SliceTest | undefined {
+function criterionOf(
+  node: ElementNode,
+  scope: PackageScope,
+  parts: DiscriminatorParts,
+  depth: number,
+): SliceTest | undefined {
   if (node.fixed !== undefined) {
     const wanted = node.fixed.value;
     return (value) => equalValues(value, wanted);
@@ -142,7 +158,13 @@ function criterionOf(node: ElementNode, scope: PackageScope, parts: Discriminato
 }
 
 function childCriterion(part: ElementNode, scope: PackageScope, parts: DiscriminatorParts, depth: number): SliceTest[] {
-  if (part.binding !== undefined && part.fixed === undefined && part.pattern === undefined && part.children.length === 0) return [];
+  if (
+    part.binding !== undefined &&
+    part.fixed === undefined &&
+    part.pattern === undefined &&
+    part.children.length === 0
+  )
+    return [];
   const criterion = criterionOf(part, scope, parts, depth);
   if (criterion === undefined) return [];
   return [along([{ kind: 'element', name: part.name.replace(/\[x\]$/, '') }], criterion, parts)];
@@ -152,7 +174,8 @@ function bindingCriterion(node: ElementNode, scope: PackageScope, parts: Discrim
   const canonical = node.binding?.strength === 'required' ? node.binding.valueSet : undefined;
   if (canonical === undefined) return undefined;
   const among = (system: unknown, code: unknown): boolean =>
-    typeof code === 'string' && parts.terminology.valueSet(canonical, scope).has(typeof system === 'string' ? system : undefined, code) === 'yes';
+    typeof code === 'string' &&
+    parts.terminology.valueSet(canonical, scope).has(typeof system === 'string' ? system : undefined, code) === 'yes';
   return (value) => {
     if (!isObject(value)) return among(undefined, value);
     const codings = value['coding'];
@@ -163,24 +186,39 @@ function bindingCriterion(node: ElementNode, scope: PackageScope, parts: Discrim
 
 function typeTest(cursor: Cursor, steps: readonly PathStep[], parts: DiscriminatorParts): SliceTest | undefined {
   if (steps.at(-1)?.kind === 'resolve') {
-    const names = new Set(cursor.targets.flatMap((profile) => rootOf(profile, cursor.scope, parts.model)?.node.path ?? []));
-    return along(steps.slice(0, -1), (value, _type, c) => {
-      const type = parts.typeOfReference(value, c);
-      return type !== undefined && names.has(type);
-    }, parts);
+    const names = new Set(
+      cursor.targets.flatMap((profile) => rootOf(profile, cursor.scope, parts.model)?.node.path ?? []),
+    );
+    return along(
+      steps.slice(0, -1),
+      (value, _type, c) => {
+        const type = parts.typeOfReference(value, c);
+        return type !== undefined && names.has(type);
+      },
+      parts,
+    );
   }
   const codes = new Set(cursor.node.types.map((type) => type.code));
   if (codes.size === 0) return undefined;
-  return along(steps, (value, type) => {
-    const found = isObject(value) && typeof value['resourceType'] === 'string' ? value['resourceType'] : type;
-    return found !== undefined && codes.has(found);
-  }, parts);
+  return along(
+    steps,
+    (value, type) => {
+      const found = isObject(value) && typeof value['resourceType'] === 'string' ? value['resourceType'] : type;
+      return found !== undefined && codes.has(found);
+    },
+    parts,
+  );
 }
 
 function profileTest(cursor: Cursor, steps: readonly PathStep[], parts: DiscriminatorParts): SliceTest | undefined {
-  const profiles = steps.at(-1)?.kind === 'resolve' ? cursor.targets : cursor.node.types.flatMap((type) => type.profiles);
+  const profiles =
+    steps.at(-1)?.kind === 'resolve' ? cursor.targets : cursor.node.types.flatMap((type) => type.profiles);
   if (profiles.length === 0) return undefined;
-  return along(steps, (value, _type, c) => profiles.some((profile) => parts.conforms(value, profile, cursor.scope, c) === true), parts);
+  return along(
+    steps,
+    (value, _type, c) => profiles.some((profile) => parts.conforms(value, profile, cursor.scope, c) === true),
+    parts,
+  );
 }
 
 function not(test: SliceTest): SliceTest {
@@ -201,7 +239,10 @@ function before(step: PathStep, next: SliceTest, parts: DiscriminatorParts): Sli
     case 'extension':
       return (value, _type, c) => {
         const extensions = isObject(value) ? value['extension'] : undefined;
-        return Array.isArray(extensions) && extensions.some((item) => isObject(item) && item['url'] === step.url && next(item, 'Extension', c));
+        return (
+          Array.isArray(extensions) &&
+          extensions.some((item) => isObject(item) && item['url'] === step.url && next(item, 'Extension', c))
+        );
       };
     case 'resolve':
       return (value, _type, c) => {

@@ -105,7 +105,9 @@ function attach(parent: ElementNode, node: ElementNode): void {
 
 /** The sibling a slice belongs to: for a re-slice `a/b` the slice `a`, else the unsliced element of its path, or of the choice it names a type of. */
 function slicedSibling(parent: ElementNode, node: ElementNode, sliceName: string): ElementNode | undefined {
-  const whole = parent.children.findLast((sibling) => sibling.sliceName === undefined && covers(sibling.name, node.name));
+  const whole = parent.children.findLast(
+    (sibling) => sibling.sliceName === undefined && covers(sibling.name, node.name),
+  );
   if (whole === undefined) return undefined;
   let found = whole;
   for (let at = sliceName.indexOf('/'); at > 0; at = sliceName.indexOf('/', at + 1)) {
@@ -154,7 +156,9 @@ function elementType(raw: JsonObject): ElementType {
   const code = text(raw['code']) ?? '';
   const fhirType = objects(raw['extension']).find((extension) => extension['url'] === fhirTypeUrl);
   return {
-    code: code.startsWith(systemTypes) ? (text(fhirType?.['valueUrl']) ?? text(fhirType?.['valueUri']) ?? 'string') : code,
+    code: code.startsWith(systemTypes)
+      ? (text(fhirType?.['valueUrl']) ?? text(fhirType?.['valueUri']) ?? 'string')
+      : code,
     profiles: strings(raw['profile']),
     targetProfiles: strings(raw['targetProfile']),
     aggregation: strings(raw['aggregation']),
@@ -173,7 +177,8 @@ function elementBinding(raw: unknown): ElementBinding | undefined {
   return {
     strength: text(raw['strength']) ?? 'example',
     valueSet: text(raw['valueSet']),
-    maxValueSet: maximumSet === undefined ? undefined : (text(maximumSet['valueCanonical']) ?? text(maximumSet['valueUri'])),
+    maxValueSet:
+      maximumSet === undefined ? undefined : (text(maximumSet['valueCanonical']) ?? text(maximumSet['valueUri'])),
   };
 }
 
@@ -187,7 +192,9 @@ function elementConstraint(raw: JsonObject): ElementConstraint[] {
       human: text(raw['human']) ?? '',
       expression: text(raw['expression']),
       source: text(raw['source']),
-      bestPractice: objects(raw['extension']).some((extension) => extension['url'] === bestPracticeUrl && extension['valueBoolean'] === true),
+      bestPractice: objects(raw['extension']).some(
+        (extension) => extension['url'] === bestPracticeUrl && extension['valueBoolean'] === true,
+      ),
     },
   ];
 }
@@ -197,7 +204,10 @@ function elementSlicing(raw: unknown): ElementSlicing | undefined {
   return {
     rules: text(raw['rules']) ?? 'open',
     ordered: raw['ordered'] === true,
-    discriminators: objects(raw['discriminator']).map((entry) => ({ type: text(entry['type']) ?? '', path: text(entry['path']) ?? '' })),
+    discriminators: objects(raw['discriminator']).map((entry) => ({
+      type: text(entry['type']) ?? '',
+      path: text(entry['path']) ?? '',
+    })),
   };
 }
 

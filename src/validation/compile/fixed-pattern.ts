@@ -8,18 +8,32 @@ const shownLength = 200;
 /** Exactly that value, nothing missing and nothing more. */
 export function fixedCheck(fixed: FixedValue, profile: string): ValueCheck {
   const wanted = fixed.value;
-  const rule: Rule = { id: 'fixed-value', severity: 'error', code: 'value', text: `The value is fixed to ${shown(wanted)}`, profile };
+  const rule: Rule = {
+    id: 'fixed-value',
+    severity: 'error',
+    code: 'value',
+    text: `The value is fixed to ${shown(wanted)}`,
+    profile,
+  };
   return (value, c) => {
-    if (value !== wanted && !equalValues(value, wanted)) c.report(rule, '', typeof value === 'string' ? value : undefined);
+    if (value !== wanted && !equalValues(value, wanted))
+      c.report(rule, '', typeof value === 'string' ? value : undefined);
   };
 }
 
 /** At least that: each property of the pattern, each item of its arrays somewhere in the value's. */
 export function patternCheck(pattern: FixedValue, profile: string): ValueCheck {
   const wanted = pattern.value;
-  const rule: Rule = { id: 'pattern-value', severity: 'error', code: 'value', text: `The value must contain ${shown(wanted)}`, profile };
+  const rule: Rule = {
+    id: 'pattern-value',
+    severity: 'error',
+    code: 'value',
+    text: `The value must contain ${shown(wanted)}`,
+    profile,
+  };
   return (value, c) => {
-    if (value !== wanted && !matchesPattern(value, wanted)) c.report(rule, '', typeof value === 'string' ? value : undefined);
+    if (value !== wanted && !matchesPattern(value, wanted))
+      c.report(rule, '', typeof value === 'string' ? value : undefined);
   };
 }
 
@@ -32,11 +46,16 @@ function shown(value: unknown): string {
 export function equalValues(value: unknown, wanted: unknown): boolean {
   if (value === wanted) return true;
   if (Array.isArray(wanted)) {
-    return Array.isArray(value) && value.length === wanted.length && wanted.every((item, at) => equalValues(value[at], item));
+    return (
+      Array.isArray(value) && value.length === wanted.length && wanted.every((item, at) => equalValues(value[at], item))
+    );
   }
   if (!isObject(wanted) || !isObject(value)) return false;
   const keys = Object.keys(wanted);
-  return Object.keys(value).length === keys.length && keys.every((key) => Object.hasOwn(value, key) && equalValues(value[key], wanted[key]));
+  return (
+    Object.keys(value).length === keys.length &&
+    keys.every((key) => Object.hasOwn(value, key) && equalValues(value[key], wanted[key]))
+  );
 }
 
 /** Whether the pattern is contained in the value. */

@@ -31,24 +31,46 @@ export function memberChecks(node: ElementNode, type: TypeInfo, options: NodeOpt
 function elementFor(name: string, type: TypeInfo): ElementInfo | undefined {
   const plain = type.elements.get(name.endsWith('[x]') ? name.slice(0, -3) : name);
   if (plain !== undefined) return plain;
-  for (const element of type.elements.values()) if (element.isChoice && element.forms.some((form) => form.key === name)) return element;
+  for (const element of type.elements.values())
+    if (element.isChoice && element.forms.some((form) => form.key === name)) return element;
   return undefined;
 }
 
 /** Exists where the profile names the choice with its type: then other types of the same choice are not its business. */
-function memberCheck(child: ElementNode, element: ElementInfo, only: ElementForm | undefined, options: NodeOptions): ValueCheck | undefined {
+function memberCheck(
+  child: ElementNode,
+  element: ElementInfo,
+  only: ElementForm | undefined,
+  options: NodeOptions,
+): ValueCheck | undefined {
   const profile = `${options.canonical}#${child.id}`;
   const forms = (only === undefined ? element.forms : [only]).map((form) => memberForm(child, element, form, options));
   const knownMinimum = element.node.min;
   const minimum = child.min > knownMinimum || child.min > 1 ? child.min : 0;
   const maximum = child.max < element.node.max ? child.max : Infinity;
   const slices = sliceSet(child, element, options);
-  if (minimum === 0 && maximum === Infinity && slices === undefined && forms.every((form) => form.allowed && form.item === undefined)) return undefined;
+  if (
+    minimum === 0 &&
+    maximum === Infinity &&
+    slices === undefined &&
+    forms.every((form) => form.allowed && form.item === undefined)
+  )
+    return undefined;
   const counts: CountRules = {
     minimum,
     maximum,
-    minimumRule: countRule('cardinality-minimum', `${child.path} is required (at least ${child.min})`, 'required', profile),
-    maximumRule: countRule('cardinality-maximum', `${child.path} is allowed at most ${child.max} times`, 'structure', profile),
+    minimumRule: countRule(
+      'cardinality-minimum',
+      `${child.path} is required (at least ${child.min})`,
+      'required',
+      profile,
+    ),
+    maximumRule: countRule(
+      'cardinality-maximum',
+      `${child.path} is allowed at most ${child.max} times`,
+      'structure',
+      profile,
+    ),
   };
   const typeRule: Rule = {
     id: 'choice-type',
@@ -59,7 +81,8 @@ function memberCheck(child: ElementNode, element: ElementInfo, only: ElementForm
   };
   const single = forms.length === 1 ? (forms[0] as MemberForm) : undefined;
   if (single !== undefined) return (value, c) => runMember(value as JsonObject, c, single, counts, slices, typeRule);
-  return (value, c) => runMember(value as JsonObject, c, presentForm(forms, value as JsonObject), counts, slices, typeRule);
+  return (value, c) =>
+    runMember(value as JsonObject, c, presentForm(forms, value as JsonObject), counts, slices, typeRule);
 }
 
 interface CountRules {
@@ -74,8 +97,11 @@ function countRule(id: string, text: string, code: string, profile: string): Rul
 }
 
 function memberForm(child: ElementNode, element: ElementInfo, form: ElementForm, options: NodeOptions): MemberForm {
-  const allowed = !element.isChoice || child.types.length === 0 || child.types.some((type) => type.code === form.typeCode);
-  const item = allowed ? contentCheck(child, form.type(), form.typeCode, { ...options, known: [element.node] }) : undefined;
+  const allowed =
+    !element.isChoice || child.types.length === 0 || child.types.some((type) => type.code === form.typeCode);
+  const item = allowed
+    ? contentCheck(child, form.type(), form.typeCode, { ...options, known: [element.node] })
+    : undefined;
   const facts: PlaceFacts = { path: element.node.path, type: form.typeCode };
   return { form, siblingKey: isPrimitiveName(form.typeCode) ? '_' + form.key : undefined, facts, allowed, item };
 }
@@ -83,12 +109,20 @@ function memberForm(child: ElementNode, element: ElementInfo, form: ElementForm,
 function presentForm(forms: readonly MemberForm[], value: JsonObject): MemberForm | undefined {
   for (let at = 0; at < forms.length; at++) {
     const form = forms[at] as MemberForm;
-    if (value[form.form.key] !== undefined || (form.siblingKey !== undefined && value[form.siblingKey] !== undefined)) return form;
+    if (value[form.form.key] !== undefined || (form.siblingKey !== undefined && value[form.siblingKey] !== undefined))
+      return form;
   }
   return undefined;
 }
 
-function runMember(object: JsonObject, c: CheckContext, member: MemberForm | undefined, counts: CountRules, slices: SliceSet | undefined, typeRule: Rule): void {
+function runMember(
+  object: JsonObject,
+  c: CheckContext,
+  member: MemberForm | undefined,
+  counts: CountRules,
+  slices: SliceSet | undefined,
+  typeRule: Rule,
+): void {
   const value = member === undefined ? undefined : object[member.form.key];
   const sibling = member?.siblingKey === undefined ? undefined : object[member.siblingKey];
   const count = countOf(value, sibling);

@@ -18,9 +18,24 @@ export interface RequiredElement {
   readonly rule: Rule;
 }
 
-const emptyRule: Rule = { id: 'object-empty', severity: 'error', code: 'invalid', text: 'An object must have some content' };
-const contentRule: Rule = { id: 'invariant:ele-1', severity: 'error', code: 'invariant', text: 'ele-1: All FHIR elements must have a @value or children' };
-const deepRule: Rule = { id: 'too-deep', severity: 'error', code: 'too-long', text: `Nested deeper than ${maximumDepth} elements` };
+const emptyRule: Rule = {
+  id: 'object-empty',
+  severity: 'error',
+  code: 'invalid',
+  text: 'An object must have some content',
+};
+const contentRule: Rule = {
+  id: 'invariant:ele-1',
+  severity: 'error',
+  code: 'invariant',
+  text: 'ele-1: All FHIR elements must have a @value or children',
+};
+const deepRule: Rule = {
+  id: 'too-deep',
+  severity: 'error',
+  code: 'too-long',
+  text: `Nested deeper than ${maximumDepth} elements`,
+};
 
 /** Checks of one type; filled after construction, so that types may contain themselves. */
 export class ObjectCheck {
@@ -43,7 +58,11 @@ export class ObjectCheck {
       text: `${info.name} has no such element`,
       profile: `${info.definition.url}|${info.definition.version}#${info.node.id}`,
     };
-    this.secondChoiceRule = { ...this.unknownRule, id: 'choice-twice', text: 'Only one type of a choice element may be given' };
+    this.secondChoiceRule = {
+      ...this.unknownRule,
+      id: 'choice-twice',
+      text: 'Only one type of a choice element may be given',
+    };
   }
 
   check(value: JsonObject, c: CheckContext): void {
@@ -84,7 +103,12 @@ export class ObjectCheck {
     }
   }
 
-  private checkRequired(element: RequiredElement, value: JsonObject, missing: string[] | undefined, c: CheckContext): void {
+  private checkRequired(
+    element: RequiredElement,
+    value: JsonObject,
+    missing: string[] | undefined,
+    c: CheckContext,
+  ): void {
     const keys = element.keys;
     for (let at = 0; at < keys.length; at++) {
       const key = keys[at] as string;

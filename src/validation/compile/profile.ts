@@ -4,6 +4,7 @@ import type { Definition, PackageScope } from '../packages/definitions.ts';
 import type { Terminology } from '../terminology/answers.ts';
 import { bindingCheck } from './binding.ts';
 import { constraintCheck, type ValueCheck } from './constraints.ts';
+import { correctedConstraint } from './corrections.ts';
 import type { DiscriminatorParts } from './discriminators.ts';
 import { isObject, type ElementNode, type ElementType } from './element-tree.ts';
 import { fixedCheck, patternCheck } from './fixed-pattern.ts';
@@ -19,7 +20,12 @@ export interface ProfileParts {
   /** What extension instances are judged by anyway, so that a slice with the same definition need not repeat it. */
   extensionDefinition(url: string): Definition | undefined;
   /** Checks a Reference or canonical against its targets. */
-  referenceCheck(types: readonly ElementType[], typeCode: string, scope: PackageScope, profile: string): ValueCheck | undefined;
+  referenceCheck(
+    types: readonly ElementType[],
+    typeCode: string,
+    scope: PackageScope,
+    profile: string,
+  ): ValueCheck | undefined;
   discriminators(scope: PackageScope): DiscriminatorParts;
 }
 
@@ -37,6 +43,7 @@ export interface CompiledProfile {
 export interface NodeOptions {
   readonly canonical: string;
   readonly scope: PackageScope;
+  readonly definition: Definition;
   readonly compiler: ProfileCompiler;
   /** Definitions of the same element whose rules have been applied: the base type's, the unsliced element's. */
   readonly known: readonly ElementNode[];
@@ -68,7 +75,7 @@ export class ProfileCompiler {
     const node = this.parts.model.tree(definition);
     const type = node === undefined ? undefined : this.parts.model.type(node.path);
     if (node === undefined || type === undefined) return undefined;
-    const options: NodeOptions = { canonical, scope: definition.scope, compiler: this, known: [type.node] };
+    const options: NodeOptions = { canonical, scope: definition.scope, definition, compiler: this, known: [type.node] };
     const check = definition.derivation === 'specialization' ? undefined : contentCheck(node, type, type.name, options);
     return { definition, canonical, typeName: type.name, check: check ?? nothing };
   }
@@ -91,15 +98,26 @@ export function combine(checks: readonly ValueCheck[]): ValueCheck | undefined {
 }
 
 /** What a node asks of one item beyond what is known: its own value, then its children. */
-export function contentCheck(node: ElementNode, type: TypeInfo | undefined, typeCode: string, options: NodeOptions): ValueCheck | undefined {
+export function contentCheck(
+  node: ElementNode,
+  type: TypeInfo | undefined,
+  typeCode: string,
+  options: NodeOptions,
+): ValueCheck | undefined {
   const { parts } = options.compiler;
   const profile = `${options.canonical}#${node.id}`;
   const checks: ValueCheck[] = [];
   const { known } = options;
-  if (node.fixed !== undefined && !known.some((other) => other.fixed !== undefined)) checks.push(fixedCheck(node.fixed, profile));
-  if (node.pattern !== undefined && !known.some((other) => sameValue(other.pattern?.value, node.pattern?.value))) checks.push(patternCheck(node.pattern, profile));
+  if (node.fixed !== undefined && !known.some((other) => other.fixed !== undefined))
+    checks.push(fixedCheck(node.fixed, profile));
+  if (node.pattern !== undefined && !known.some((other) => sameValue(other.pattern?.value, node.pattern?.value)))
+    checks.push(patternCheck(node.pattern, profile));
   if (node.binding !== undefined && !known.some((other) => sameBinding(other, node))) {
-    const check = bindingCheck(node.binding, typeCode, { terminology: parts.terminology, scope: options.scope, profile });
+    const check = bindingCheck(node.binding, typeCode, {
+      terminology: parts.terminology,
+      scope: options.scope,
+      profile,
+    });
     if (check !== undefined) checks.push(check);
   }
   if (node.maxLength !== undefined && !known.some((other) => other.maxLength === node.maxLength)) {
@@ -125,12 +143,23 @@ function sameBinding(other: ElementNode, node: ElementNode): boolean {
   );
 }
 
-function newConstraints(node: ElementNode, type: TypeInfo | undefined, typeCode: string, profile: string, options: NodeOptions): ValueCheck[] {
+function newConstraints(
+  node: ElementNode,
+  type: TypeInfo | undefined,
+  typeCode: string,
+  profile: string,
+  options: NodeOptions,
+): ValueCheck[] {
   const { parts } = options.compiler;
   const known = [...options.known, ...(type === undefined ? [] : [type.node])];
   return node.constraints.flatMap((constraint) => {
-    if (known.some((other) => other.constraints.some((old) => old.key === constraint.key && old.expression === constraint.expression))) return [];
-    const check = constraintCheck(constraint, {
+    if (
+      known.some((other) =>
+        other.constraints.some((old) => old.key === constraint.key && old.expression === constraint.expression),
+      )
+    )
+      return [];
+    const check = constraintCheck(correctedConstraint(constraint, options.definition), {
       scope: parts.model.scope,
       typeName: type?.name ?? typeCode,
       profile,
@@ -154,12 +183,26 @@ function typeChecks(node: ElementNode, typeCode: string, profile: string, option
   const matching = node.types.filter((type) => type.code === typeCode);
   const known = options.known.flatMap((other) => other.types.filter((type) => type.code === typeCode));
   const profiles = matching.flatMap((type) => type.profiles);
-  if (profiles.length > 0 && !sameList(profiles, known.flatMap((type) => type.profiles))) {
+  if (
+    profiles.length > 0 &&
+    !sameList(
+      profiles,
+      known.flatMap((type) => type.profiles),
+    )
+  ) {
     const check = anyProfileCheck(profiles, profile, options);
     if (check !== undefined) checks.push(check);
   }
   const targets = matching.flatMap((type) => type.targetProfiles);
-  if (targets.length > 0 && !options.known.some((other) => sameList(targets, other.types.filter((type) => type.code === typeCode).flatMap((type) => type.targetProfiles)))) {
+  if (
+    targets.length > 0 &&
+    !options.known.some((other) =>
+      sameList(
+        targets,
+        other.types.filter((type) => type.code === typeCode).flatMap((type) => type.targetProfiles),
+      ),
+    )
+  ) {
     const check = parts.referenceCheck(matching, typeCode, options.scope, profile);
     if (check !== undefined) checks.push(check);
   }
@@ -179,12 +222,23 @@ function anyProfileCheck(profiles: readonly string[], profile: string, options: 
     text: `Whether the element meets ${profiles.join(' or ')} cannot be told: that profile is not loaded`,
     profile,
   };
-  const noneRule: Rule = { id: 'type-profile-none', severity: 'error', code: 'structure', text: `The element meets none of the profiles ${profiles.join(', ')}`, profile };
+  const noneRule: Rule = {
+    id: 'type-profile-none',
+    severity: 'error',
+    code: 'structure',
+    text: `The element meets none of the profiles ${profiles.join(', ')}`,
+    profile,
+  };
   if (profiles.length === 1) {
     const only = profiles[0] as string;
     const definition = scope.resolve(only, 'StructureDefinition');
     // An extension is judged by its definition wherever it stands; here only another version of it would add something.
-    if (definition !== undefined && definition.constrainedType === 'Extension' && compiler.parts.extensionDefinition(definition.url) === definition) return undefined;
+    if (
+      definition !== undefined &&
+      definition.constrainedType === 'Extension' &&
+      compiler.parts.extensionDefinition(definition.url) === definition
+    )
+      return undefined;
     let compiled: CompiledProfile | undefined | null = null;
     return (value, c, sibling) => {
       compiled ??= compiler.resolve(only, scope);
@@ -194,7 +248,8 @@ function anyProfileCheck(profiles: readonly string[], profile: string, options: 
   }
   return (value, c, sibling) => {
     const candidates = profiles.map((one) => compiler.resolve(one, scope));
-    if (candidates.some((candidate) => candidate !== undefined && holdsQuietly(candidate.check, value, c, sibling))) return;
+    if (candidates.some((candidate) => candidate !== undefined && holdsQuietly(candidate.check, value, c, sibling)))
+      return;
     c.report(candidates.includes(undefined) ? unresolvedRule : noneRule);
   };
 }
@@ -214,7 +269,8 @@ export function holdsQuietly(check: ValueCheck, value: unknown, c: CheckContext,
 /** `Bundle.entry.resource`, `contained` and the like: which resource types, and which profiles of them. */
 function resourceSlotCheck(node: ElementNode, profile: string, options: NodeOptions): ValueCheck | undefined {
   const types = node.types;
-  if (types.length === 0 || types.some((type) => type.code === 'Resource' && type.profiles.length === 0)) return undefined;
+  if (types.length === 0 || types.some((type) => type.code === 'Resource' && type.profiles.length === 0))
+    return undefined;
   const { compiler, scope } = options;
   const rule: Rule = {
     id: 'resource-type',
@@ -226,7 +282,9 @@ function resourceSlotCheck(node: ElementNode, profile: string, options: NodeOpti
   return (value, c) => {
     if (!isObject(value)) return;
     const found = value['resourceType'];
-    const matching = types.filter((type) => type.code === found || type.code === 'Resource' || type.code === 'DomainResource');
+    const matching = types.filter(
+      (type) => type.code === found || type.code === 'Resource' || type.code === 'DomainResource',
+    );
     if (matching.length === 0) {
       c.report(rule, '', typeof found === 'string' ? found : undefined);
       return;

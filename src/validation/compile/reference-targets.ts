@@ -20,13 +20,36 @@ interface Target {
 }
 
 /** @returns undefined where any resource will do */
-export function targetsCheck(types: readonly ElementType[], scope: PackageScope, profile: string, parts: TargetParts): ValueCheck | undefined {
+export function targetsCheck(
+  types: readonly ElementType[],
+  scope: PackageScope,
+  profile: string,
+  parts: TargetParts,
+): ValueCheck | undefined {
   const canonicals = [...new Set(types.flatMap((type) => type.targetProfiles))];
   if (canonicals.length === 0 || canonicals.includes(anyResource)) return undefined;
   const shown = canonicals.map((canonical) => canonical.slice(canonical.lastIndexOf('/') + 1)).join(', ');
-  const typeRule: Rule = { id: 'reference-target-type', severity: 'error', code: 'structure', text: `The reference must be to one of ${shown}`, profile };
-  const profileRule: Rule = { id: 'reference-target-profile', severity: 'error', code: 'structure', text: `The resource referred to meets none of ${shown}`, profile };
-  const unknownRule: Rule = { id: 'reference-target-cannot-tell', severity: 'warning', code: 'not-found', text: `Whether the resource referred to is one of ${shown} cannot be told: not all of them are loaded`, profile };
+  const typeRule: Rule = {
+    id: 'reference-target-type',
+    severity: 'error',
+    code: 'structure',
+    text: `The reference must be to one of ${shown}`,
+    profile,
+  };
+  const profileRule: Rule = {
+    id: 'reference-target-profile',
+    severity: 'error',
+    code: 'structure',
+    text: `The resource referred to meets none of ${shown}`,
+    profile,
+  };
+  const unknownRule: Rule = {
+    id: 'reference-target-cannot-tell',
+    severity: 'warning',
+    code: 'not-found',
+    text: `Whether the resource referred to is one of ${shown} cannot be told: not all of them are loaded`,
+    profile,
+  };
   // Resolved at the first use: a guide's profiles refer to each other in circles.
   let targets: readonly Target[] | undefined;
   return (value, c) => {
@@ -36,7 +59,9 @@ export function targetsCheck(types: readonly ElementType[], scope: PackageScope,
     const found = typeof reference === 'string' ? parts.resolve(reference, c) : undefined;
     const type = found === undefined ? impliedType(value, c) : found['resourceType'];
     if (typeof type !== 'string') return;
-    const fitting = targets.filter((target) => target.type === undefined || target.type === type || parts.ancestors(type).includes(target.type));
+    const fitting = targets.filter(
+      (target) => target.type === undefined || target.type === type || parts.ancestors(type).includes(target.type),
+    );
     if (fitting.length === 0) {
       c.report(typeRule, '', type);
       return;
@@ -44,7 +69,11 @@ export function targetsCheck(types: readonly ElementType[], scope: PackageScope,
     if (found === undefined || fitting.some((target) => target.type !== undefined && !target.constrained)) return;
     const answers = fitting.map((target) => parts.conforms(found, target.canonical, scope, c));
     if (answers.includes(true)) return;
-    c.report(answers.includes(undefined) ? unknownRule : profileRule, '', typeof reference === 'string' ? reference : undefined);
+    c.report(
+      answers.includes(undefined) ? unknownRule : profileRule,
+      '',
+      typeof reference === 'string' ? reference : undefined,
+    );
   };
 }
 
@@ -54,7 +83,11 @@ const coreBase = 'http://hl7.org/fhir/StructureDefinition/';
 function describe(canonical: string, scope: PackageScope): Target {
   const definition = scope.resolve(canonical, 'StructureDefinition');
   if (definition === undefined) return { canonical, type: undefined, constrained: true };
-  return { canonical, type: definition.constrainedType, constrained: definition.url !== coreBase + (definition.constrainedType ?? '') };
+  return {
+    canonical,
+    type: definition.constrainedType,
+    constrained: definition.url !== coreBase + (definition.constrainedType ?? ''),
+  };
 }
 
 /** What the reference's own text says its type is, where that is believed. */

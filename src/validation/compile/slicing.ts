@@ -28,14 +28,29 @@ export function sliceSet(node: ElementNode, element: ElementInfo, options: NodeO
   return compileSlices(node, element, options, [element.node, node]);
 }
 
-function compileSlices(node: ElementNode, element: ElementInfo, options: NodeOptions, known: readonly ElementNode[]): CompiledSlices | undefined {
+function compileSlices(
+  node: ElementNode,
+  element: ElementInfo,
+  options: NodeOptions,
+  known: readonly ElementNode[],
+): CompiledSlices | undefined {
   if (node.slices.length === 0) return undefined;
-  const slicing: ElementSlicing = node.slicing ?? { rules: 'open', ordered: false, discriminators: element.isChoice ? [{ type: 'type', path: '$this' }] : [] };
+  const slicing: ElementSlicing = node.slicing ?? {
+    rules: 'open',
+    ordered: false,
+    discriminators: element.isChoice ? [{ type: 'type', path: '$this' }] : [],
+  };
   const slices = node.slices.map((slice) => compileSlice(slice, slicing, element, options, known));
   return new CompiledSlices(node, slices, slicing, element, options);
 }
 
-function compileSlice(node: ElementNode, slicing: ElementSlicing, element: ElementInfo, options: NodeOptions, known: readonly ElementNode[]): Slice {
+function compileSlice(
+  node: ElementNode,
+  slicing: ElementSlicing,
+  element: ElementInfo,
+  options: NodeOptions,
+  known: readonly ElementNode[],
+): Slice {
   const profile = `${options.canonical}#${node.id}`;
   const items = new Map<ElementForm, ValueCheck | undefined>();
   return {
@@ -47,13 +62,30 @@ function compileSlice(node: ElementNode, slicing: ElementSlicing, element: Eleme
       items.set(form, made);
       return made;
     },
-    minimumRule: { id: 'slice-minimum', severity: 'error', code: 'required', text: `The slice ${node.id} is required (at least ${node.min})`, profile },
-    maximumRule: { id: 'slice-maximum', severity: 'error', code: 'structure', text: `The slice ${node.id} is allowed at most ${node.max} times`, profile },
+    minimumRule: {
+      id: 'slice-minimum',
+      severity: 'error',
+      code: 'required',
+      text: `The slice ${node.id} is required (at least ${node.min})`,
+      profile,
+    },
+    maximumRule: {
+      id: 'slice-maximum',
+      severity: 'error',
+      code: 'structure',
+      text: `The slice ${node.id} is allowed at most ${node.max} times`,
+      profile,
+    },
     nested: compileSlices(node, element, options, [...known, node]),
   };
 }
 
-function sliceTest(node: ElementNode, slicing: ElementSlicing, element: ElementInfo, options: NodeOptions): SliceTest | undefined {
+function sliceTest(
+  node: ElementNode,
+  slicing: ElementSlicing,
+  element: ElementInfo,
+  options: NodeOptions,
+): SliceTest | undefined {
   const parts = options.compiler.parts.discriminators(options.scope);
   const tests: SliceTest[] = [];
   if (element.isChoice) {
@@ -62,7 +94,10 @@ function sliceTest(node: ElementNode, slicing: ElementSlicing, element: ElementI
   }
   for (const discriminator of slicing.discriminators) {
     if (element.isChoice && discriminator.type === 'type' && discriminator.path === '$this') continue;
-    const test = isExtension(element) && discriminator.path === 'url' ? urlTest(node, options) : discriminatorTest(node, discriminator, parts);
+    const test =
+      isExtension(element) && discriminator.path === 'url'
+        ? urlTest(node, options)
+        : discriminatorTest(node, discriminator, parts);
     if (test === undefined) return undefined;
     tests.push(test);
   }
@@ -79,7 +114,13 @@ function isExtension(element: ElementInfo): boolean {
 function urlTest(node: ElementNode, options: NodeOptions): SliceTest | undefined {
   const own = node.children.find((child) => child.name === 'url')?.fixed?.value;
   const profile = node.types[0]?.profiles[0];
-  const url = own ?? (profile === undefined ? undefined : (rootOf(profile, options.scope, options.compiler.parts.model)?.node.children.find((child) => child.name === 'url')?.fixed?.value ?? profile.split('|')[0]));
+  const url =
+    own ??
+    (profile === undefined
+      ? undefined
+      : (rootOf(profile, options.scope, options.compiler.parts.model)?.node.children.find(
+          (child) => child.name === 'url',
+        )?.fixed?.value ?? profile.split('|')[0]));
   return url === undefined ? undefined : (value) => (value as { url?: unknown } | null)?.url === url;
 }
 
@@ -95,7 +136,13 @@ class CompiledSlices implements SliceSet {
   private readonly twoRule: Rule;
   private readonly undecidedRule: Rule;
 
-  constructor(node: ElementNode, slices: readonly Slice[], slicing: ElementSlicing, element: ElementInfo, options: NodeOptions) {
+  constructor(
+    node: ElementNode,
+    slices: readonly Slice[],
+    slicing: ElementSlicing,
+    element: ElementInfo,
+    options: NodeOptions,
+  ) {
     const profile = `${options.canonical}#${node.id}`;
     this.slices = slices;
     this.needed = slices.filter((slice) => slice.node.min > 0);
@@ -107,7 +154,10 @@ class CompiledSlices implements SliceSet {
     this.endRule = rule('slice-open-at-end', `Items of no slice of ${node.id} are allowed at the end only`);
     this.orderRule = rule('slice-order', `The slices of ${node.id} must stand in their order`);
     this.twoRule = rule('slice-ambiguous', `The item fits more than one slice of ${node.id}`);
-    this.undecidedRule = { ...rule('slice-cannot-tell', `What distinguishes the slices of ${node.id} cannot be told from the profile`), severity: 'warning' };
+    this.undecidedRule = {
+      ...rule('slice-cannot-tell', `What distinguishes the slices of ${node.id} cannot be told from the profile`),
+      severity: 'warning',
+    };
   }
 
   absent(c: CheckContext): void {
@@ -122,7 +172,14 @@ class CompiledSlices implements SliceSet {
   }
 
   /** @param among positions of the items to be sliced */
-  private assign(among: readonly number[], value: unknown, sibling: unknown, form: ElementForm, facts: PlaceFacts, c: CheckContext): void {
+  private assign(
+    among: readonly number[],
+    value: unknown,
+    sibling: unknown,
+    form: ElementForm,
+    facts: PlaceFacts,
+    c: CheckContext,
+  ): void {
     const members: number[][] = this.slices.map(() => []);
     let last = 0;
     let unmatched = false;
@@ -165,7 +222,15 @@ class CompiledSlices implements SliceSet {
     return found;
   }
 
-  private checkItem(slice: Slice, item: unknown, sibling: unknown, form: ElementForm, at: number, facts: PlaceFacts, c: CheckContext): void {
+  private checkItem(
+    slice: Slice,
+    item: unknown,
+    sibling: unknown,
+    form: ElementForm,
+    at: number,
+    facts: PlaceFacts,
+    c: CheckContext,
+  ): void {
     const check = slice.item(form);
     if (check === undefined) return;
     c.enter(form.segment, this.isArray ? at : -1, facts);

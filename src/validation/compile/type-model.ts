@@ -81,7 +81,8 @@ function baseType(name: string, model: TypeModel): TypeInfo | undefined {
   if (definition === undefined || definition.type !== 'StructureDefinition') return undefined;
   const node = model.tree(definition);
   if (node === undefined) return undefined;
-  const kind = definition.kind === 'primitive-type' ? 'primitive' : definition.kind === 'resource' ? 'resource' : 'complex';
+  const kind =
+    definition.kind === 'primitive-type' ? 'primitive' : definition.kind === 'resource' ? 'resource' : 'complex';
   return typeInfo({ name, kind, node, definition, ancestors: ancestors(definition, model) }, model);
 }
 
@@ -92,7 +93,16 @@ function backboneType(path: string, model: TypeModel): TypeInfo | undefined {
   for (const name of path.split('.').slice(1)) node = node?.children.find((child) => child.name === name);
   if (node === undefined) return undefined;
   const code = node.types[0]?.code ?? 'BackboneElement';
-  return typeInfo({ name: path, kind: 'complex', node, definition: owner.definition, ancestors: [code, ...(code === 'Element' ? [] : ['Element'])] }, model);
+  return typeInfo(
+    {
+      name: path,
+      kind: 'complex',
+      node,
+      definition: owner.definition,
+      ancestors: [code, ...(code === 'Element' ? [] : ['Element'])],
+    },
+    model,
+  );
 }
 
 /** Bounded: a cycle of bases in hostile packages ends. */
@@ -118,10 +128,22 @@ function typeInfo(facts: Omit<TypeInfo, 'elements'>, model: TypeModel): TypeInfo
 function elementInfo(node: ElementNode, owner: Omit<TypeInfo, 'elements'>, model: TypeModel): ElementInfo {
   const isChoice = node.name.endsWith('[x]');
   const name = isChoice ? node.name.slice(0, -3) : node.name;
-  return { node, name, isArray: (node.baseMax ?? node.max) > 1, isChoice, forms: elementForms(node, name, isChoice, owner, model) };
+  return {
+    node,
+    name,
+    isArray: (node.baseMax ?? node.max) > 1,
+    isChoice,
+    forms: elementForms(node, name, isChoice, owner, model),
+  };
 }
 
-function elementForms(node: ElementNode, name: string, isChoice: boolean, owner: Omit<TypeInfo, 'elements'>, model: TypeModel): ElementForm[] {
+function elementForms(
+  node: ElementNode,
+  name: string,
+  isChoice: boolean,
+  owner: Omit<TypeInfo, 'elements'>,
+  model: TypeModel,
+): ElementForm[] {
   if (node.contentReference !== undefined) {
     const target = node.contentReference;
     return [{ key: name, typeCode: target, segment: name, type: () => model.type(target) }];

@@ -7,7 +7,13 @@ import { isObject, type ElementNode, type FixedValue } from './element-tree.ts';
 export function lengthCheck(node: ElementNode, profile: string): ValueCheck | undefined {
   const { maxLength } = node;
   if (maxLength === undefined || maxLength <= 0) return undefined;
-  const rule: Rule = { id: 'string-too-long', severity: 'error', code: 'too-long', text: `At most ${maxLength} characters are allowed`, profile };
+  const rule: Rule = {
+    id: 'string-too-long',
+    severity: 'error',
+    code: 'too-long',
+    text: `At most ${maxLength} characters are allowed`,
+    profile,
+  };
   return (value, c) => {
     if (typeof value === 'string' && value.length > maxLength) c.report(rule, '', String(value.length));
   };
@@ -29,7 +35,11 @@ function limitCheck(limit: FixedValue, side: 'minimum' | 'maximum', profile: str
     text: `The value is ${side === 'minimum' ? 'less than the least' : 'greater than the greatest'} allowed, ${JSON.stringify(limit.value)}`,
     profile,
   };
-  const unlikeRule: Rule = { ...rule, id: `value-${side}-unit`, text: `The value cannot be compared with the ${side} ${JSON.stringify(limit.value)}: another unit` };
+  const unlikeRule: Rule = {
+    ...rule,
+    id: `value-${side}-unit`,
+    text: `The value cannot be compared with the ${side} ${JSON.stringify(limit.value)}: another unit`,
+  };
   return (value, c) => {
     const order = compareValues(value, limit.value);
     if (order === undefined) {

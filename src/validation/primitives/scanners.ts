@@ -55,18 +55,24 @@ export function hasNoWhitespace(text: string): boolean {
   return true;
 }
 
-/** Groups of four with padding, no white space. */
+/** Groups of four with padding; white space between does not count. What the characters are is `hasBase64Characters`'s question. */
 export function isBase64(text: string): boolean {
-  const length = text.length;
-  if (length % 4 !== 0) return false;
-  let end = length;
-  if (end > 0 && text.charCodeAt(end - 1) === 61) end--;
-  if (end > 0 && end === length - 1 && text.charCodeAt(end - 1) === 61) end--;
-  for (let at = 0; at < end; at++) {
+  let length = 0;
+  for (let at = 0; at < text.length; at++) if (!isWhite(text.charCodeAt(at))) length++;
+  return length % 4 === 0;
+}
+
+/** Only the characters of base64, padding at the end, and white space. */
+export function hasBase64Characters(text: string): boolean {
+  let padding = 0;
+  for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at);
-    if (!(isDigit(char) || isLetter(char) || char === 43 || char === 47)) return false;
+    if (char === 61) padding++;
+    else if (!(isDigit(char) || isLetter(char) || char === 43 || char === 47)) {
+      if (!isWhite(char)) return false;
+    } else if (padding > 0) return false;
   }
-  return true;
+  return padding <= 2;
 }
 
 /** Dotted numbers without leading zeros, first arc 0 to 2, as it stands after `urn:oid:`. */
@@ -92,7 +98,8 @@ export function isUuid(text: string, lowercaseOnly = false): boolean {
     const char = text.charCodeAt(at);
     if (at === 8 || at === 13 || at === 18 || at === 23) {
       if (char !== 45) return false;
-    } else if (!(isDigit(char) || (char >= 97 && char <= 102) || (!lowercaseOnly && char >= 65 && char <= 70))) return false;
+    } else if (!(isDigit(char) || (char >= 97 && char <= 102) || (!lowercaseOnly && char >= 65 && char <= 70)))
+      return false;
   }
   return true;
 }
@@ -169,5 +176,7 @@ function isLetter(char: number): boolean {
 }
 
 function isWhite(char: number): boolean {
-  return char === 32 || (char >= 9 && char <= 13) || char === 160 || char === 0x2028 || char === 0x2029 || char === 0xfeff;
+  return (
+    char === 32 || (char >= 9 && char <= 13) || char === 160 || char === 0x2028 || char === 0x2029 || char === 0xfeff
+  );
 }

@@ -1,7 +1,14 @@
 /** The text of an instance: its value, what only the text shows, and where in it an element stands. */
 import type { CheckSettings } from '../checks/services.ts';
 import { maximumDepth, type Finding, type Rule } from '../checks/report.ts';
-import { lineLocator, memberValue, parseJsonText, toValue, type JsonNode, type JsonText } from '../../fhir/json-text.ts';
+import {
+  lineLocator,
+  memberValue,
+  parseJsonText,
+  toValue,
+  type JsonNode,
+  type JsonText,
+} from '../../fhir/json-text.ts';
 import { FhirParseError } from '../../fhir/parse-error.ts';
 
 export interface Source {
@@ -15,9 +22,24 @@ export interface Source {
 
 const syntaxRule: Rule = { id: 'json-syntax', severity: 'fatal', code: 'structure', text: 'The text is not JSON' };
 const textRules: Record<JsonText['findings'][number]['code'], Rule> = {
-  'duplicate-key': { id: 'json-duplicate-key', severity: 'error', code: 'structure', text: 'The key stands twice in the same object' },
-  'lone-surrogate': { id: 'json-lone-surrogate', severity: 'error', code: 'structure', text: 'The string holds half of a surrogate pair' },
-  'number-overflow': { id: 'json-number-overflow', severity: 'error', code: 'structure', text: 'The number is too great for any reader' },
+  'duplicate-key': {
+    id: 'json-duplicate-key',
+    severity: 'error',
+    code: 'structure',
+    text: 'The key stands twice in the same object',
+  },
+  'lone-surrogate': {
+    id: 'json-lone-surrogate',
+    severity: 'error',
+    code: 'structure',
+    text: 'The string holds half of a surrogate pair',
+  },
+  'number-overflow': {
+    id: 'json-number-overflow',
+    severity: 'error',
+    code: 'structure',
+    text: 'The number is too great for any reader',
+  },
 };
 
 /** Never throws: text that is no JSON is a finding. */
@@ -30,7 +52,14 @@ export function readSource(text: string, settings: CheckSettings): Source {
   } catch (error) {
     if (!(error instanceof FhirParseError)) throw error;
     const { line, column } = error;
-    return { value: undefined, findings: [{ rule: { ...syntaxRule, text: `The text is not JSON: ${error.message}` }, expression: '', found: undefined }], placeOf: () => ({ line, column }), lexemeAt: () => undefined };
+    return {
+      value: undefined,
+      findings: [
+        { rule: { ...syntaxRule, text: `The text is not JSON: ${error.message}` }, expression: '', found: undefined },
+      ],
+      placeOf: () => ({ line, column }),
+      lexemeAt: () => undefined,
+    };
   }
   return new ParsedSource(parsed);
 }
@@ -45,7 +74,11 @@ class ParsedSource implements Source {
     this.json = json;
     this.value = toValue(json.root);
     this.locate = lineLocator(json.text);
-    this.findings = json.findings.map(({ code, offset }) => ({ rule: textRules[code], expression: this.expressionAt(offset), found: undefined }));
+    this.findings = json.findings.map(({ code, offset }) => ({
+      rule: textRules[code],
+      expression: this.expressionAt(offset),
+      found: undefined,
+    }));
   }
 
   placeOf(expression: string): { line: number; column: number } {
@@ -97,7 +130,9 @@ class ParsedSource implements Source {
         text += `[${at}]`;
         node = node.items[at];
       } else if (node.kind === 'object') {
-        const member = node.members.find((candidate) => candidate.value.start <= offset && offset < candidate.value.end);
+        const member = node.members.find(
+          (candidate) => candidate.value.start <= offset && offset < candidate.value.end,
+        );
         if (member === undefined) break;
         text += '.' + member.key;
         node = member.value;
