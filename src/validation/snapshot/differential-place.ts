@@ -1,18 +1,10 @@
 /** Finds the node that a differential's element is about, unfolding types, profiles, content references and slices on the way. */
-import type { Definition, ElementDefinition } from '../packages/definitions.ts';
-import { copyChildren, copyNode, nodeOf, treeOf } from './element-node.ts';
+import type { ElementDefinition } from '../packages/definitions.ts';
+import { copyInherited, nodeOf } from './element-node.ts';
 import type { ElementNode } from './element-node.ts';
 import { SnapshotError } from './snapshot-error.ts';
-
-/** @throws {SnapshotError} */
-export type SnapshotSource = (definition: Definition) => readonly ElementDefinition[];
-
-/** What is made and by what. */
-interface Making {
-  readonly definition: Definition;
-  readonly root: ElementNode;
-  readonly snapshotOf: SnapshotSource;
-}
+import { unfold } from './unfold.ts';
+import type { Making } from './unfold.ts';
 
 /** One step of an element id: `name` or `name:slice`. */
 interface Step {
@@ -21,25 +13,20 @@ interface Step {
 }
 
 /**
- * @param root tree of the definition being made; grows by what the answers need
  * @returns for each element of the differential, in its order, the node to merge it into
  * @throws {SnapshotError} malformed, from the returned function
  */
-export function findOrCreate(
-  definition: Definition,
-  root: ElementNode,
-  snapshotOf: SnapshotSource,
-): (element: ElementDefinition) => ElementNode {
-  const making = { definition, root, snapshotOf };
+export function findOrCreate(making: Making): (element: ElementDefinition) => ElementNode {
+  const { root } = making;
   const visited = new Map<string, ElementNode>([[root.name, root]]);
   return (element) => {
-    const steps = stepsOfId(element) ?? stepsOfPath(element);
-    const fromId = stepsOfId(element) !== undefined;
-    const path = element.path;
+    const { path } = element;
     for (const known of visited.keys())
-      if (known.startsWith(`${path}.`) || known === path) if (known !== root.name) visited.delete(known);
-    if (path === root.name || !path.startsWith(`${root.name}.`)) return root;
-    const node = fromId ? walk(root, steps.slice(1), making) : walkPath(visited, steps, making);
+      if (known !== root.name && (known === path || known.startsWith(`${path}.`))) visited.delete(known);
+    if (!path.startsWith(`${root.name}.`)) return root;
+    const exact = stepsOfId(element);
+    const node =
+      exact === undefined ? walkPath(visited, stepsOfPath(element), making) : walk(root, exact.slice(1), making);
     visited.set(path, node);
     return node;
   };
@@ -81,20 +68,23 @@ function walkPath(visited: ReadonlyMap<string, ElementNode>, steps: readonly Ste
 
 function walk(from: ElementNode, steps: readonly Step[], making: Making): ElementNode {
   let node = from;
-  for (const step of steps) node = stepInto(node, step, making);
+  let isInSlice = from.sliceName !== undefined;
+  for (const step of steps) {
+    node = stepInto(node, step, isInSlice, making);
+    isInSlice ||= node.sliceName !== undefined;
+  }
   return node;
 }
 
-function stepInto(parent: ElementNode, step: Step, making: Making): ElementNode {
+function stepInto(parent: ElementNode, step: Step, isInSlice: boolean, making: Making): ElementNode {
   const { definition } = making;
   if (parent.children.length === 0) unfold(parent, making);
   const exact = parent.children.find((child) => child.name === step.name);
   if (exact !== undefined) return step.sliceName === undefined ? exact : sliceOf(exact, step.sliceName);
   const choice = choiceOf(parent, step.name);
-  if (choice !== undefined) return typeSliceOf(choice.node, step.sliceName ?? step.name, choice.type);
-  const narrowed = parent.children.find(
-    (child) => step.name.endsWith('[x]') && isTypeName(child.name, step.name.slice(0, -3)),
-  );
+  if (choice !== undefined) return narrowChoice(choice.node, step, choice.type, isInSlice);
+  const stem = step.name.endsWith('[x]') ? step.name.slice(0, -3) : undefined;
+  const narrowed = stem === undefined ? undefined : parent.children.find((child) => isTypeName(child.name, stem));
   if (narrowed !== undefined) return step.sliceName === undefined ? narrowed : sliceOf(narrowed, step.sliceName);
   if (definition.derivation === 'specialization' || definition.base === undefined) return append(parent, step.name);
   throw new SnapshotError(
@@ -108,7 +98,8 @@ function choiceOf(parent: ElementNode, name: string): { node: ElementNode; type:
   for (const node of parent.children) {
     if (!node.name.endsWith('[x]') || !isTypeName(name, node.name.slice(0, -3))) continue;
     const suffix = name.slice(node.name.length - 3);
-    const type = node.element.type?.find(({ code }) => code !== undefined && capitalised(code) === suffix);
+    const types = (node.before ?? node.element).type ?? [];
+    const type = types.find(({ code }) => code !== undefined && capitalised(code) === suffix);
     if (type?.code !== undefined) return { node, type: type.code };
   }
   return undefined;
@@ -122,11 +113,33 @@ function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/** An element named by its type is a slice by type, whether or not the differential says that it slices. */
-function typeSliceOf(node: ElementNode, sliceName: string, type: string): ElementNode {
-  node.element.slicing ??= { discriminator: [{ type: 'type', path: '$this' }], ordered: false, rules: 'open' };
+/**
+ * An element named by its type narrows the choice to that type. Where the choice has one type already, and inside slices, the element itself
+ * is meant; elsewhere it becomes a slice by type, closed to the types named so.
+ */
+function narrowChoice(node: ElementNode, step: Step, type: string, isInSlice: boolean): ElementNode {
+  const sliceName = step.sliceName ?? step.name;
+  const known = node.slices.find((slice) => slice.sliceName === sliceName);
+  if (known !== undefined) return known;
+  const types = node.element.type ?? [];
+  const ofType = (node.before ?? node.element).type?.filter(({ code }) => code === type) ?? [];
+  if (step.sliceName === undefined && types.length === 1 && types[0]?.code === type) return node;
+  const isTouched = node.before !== undefined && node.slices.every((slice) => slice.origin !== 'created');
+  node.before ??= structuredClone(node.element);
+  if (isInSlice) {
+    node.element.type = structuredClone(ofType);
+    return node;
+  }
+  const isFirst = node.slices.length === 0;
   const slice = sliceOf(node, sliceName);
-  slice.element.type = (node.element.type ?? []).filter(({ code }) => code === type);
+  slice.element.type = structuredClone(ofType);
+  if (isTouched)
+    node.element.slicing ??= { discriminator: [{ type: 'type', path: '$this' }], ordered: false, rules: 'open' };
+  else {
+    node.element.slicing ??= { discriminator: [{ type: 'type', path: '$this' }], ordered: false, rules: 'closed' };
+    if (node.element.slicing.rules === 'closed')
+      node.element.type = [...(isFirst ? [] : types), ...structuredClone(ofType)];
+  }
   return slice;
 }
 
@@ -136,8 +149,7 @@ function sliceOf(node: ElementNode, sliceName: string): ElementNode {
   if (known !== undefined) return known;
   const outer = sliceName.includes('/') ? sliceName.slice(0, sliceName.lastIndexOf('/')) : undefined;
   const outerIndex = outer === undefined ? -1 : node.slices.findIndex((slice) => slice.sliceName === outer);
-  const pattern = node.slices[outerIndex] ?? node;
-  const slice = copyNode(pattern, sliceName);
+  const slice = copyInherited(node.slices[outerIndex] ?? node, sliceName);
   slice.element.sliceName = sliceName;
   slice.element.min = 0;
   delete slice.element.slicing;
@@ -147,60 +159,17 @@ function sliceOf(node: ElementNode, sliceName: string): ElementNode {
     while (node.slices[end]?.sliceName?.startsWith(`${outer ?? ''}/`) === true) end++;
     node.slices.splice(end, 0, slice);
   }
+  if (isExtension(node))
+    node.element.slicing ??= { discriminator: [{ type: 'value', path: 'url' }], ordered: false, rules: 'open' };
   return slice;
 }
 
+function isExtension(node: ElementNode): boolean {
+  return node.name === 'extension' || node.name === 'modifierExtension';
+}
+
 function append(parent: ElementNode, name: string): ElementNode {
-  const node = nodeOf({ path: name }, name, undefined);
+  const node = nodeOf({ path: name }, name, undefined, 'created');
   parent.children.push(node);
-  return node;
-}
-
-/** Gives a leaf the children that its type, its profile or the element it refers to has. */
-function unfold(node: ElementNode, making: Making): void {
-  const { definition, root } = making;
-  const reference = node.element.contentReference;
-  if (reference !== undefined) {
-    const target = findByPath(root, reference.slice(reference.indexOf('#') + 1).split('.'));
-    if (target === undefined)
-      throw new SnapshotError('malformed', `${definition.url} refers to content ${reference}, which is not there`);
-    node.children.push(...copyChildren(target));
-    delete node.element.contentReference;
-    if (target.element.type !== undefined) node.element.type = structuredClone(target.element.type);
-    return;
-  }
-  for (const source of definitionsBehind(node.element, definition)) {
-    const tree = treeIfAny(source, making);
-    if (tree === undefined) continue;
-    node.children.push(...tree.children);
-    return;
-  }
-}
-
-/** A profile that needs the very definition that is being made, or has no base here, gives no children: then those of the type are taken. */
-function treeIfAny(source: Definition, making: Making): ElementNode | undefined {
-  try {
-    return treeOf(making.snapshotOf(source));
-  } catch (error) {
-    if (error instanceof SnapshotError) return undefined;
-    throw error;
-  }
-}
-
-/** Best first. Of several types only what all elements have is known. */
-function definitionsBehind(element: ElementDefinition, definition: Definition): Definition[] {
-  const types = element.type ?? [];
-  const [type] = types;
-  if (type?.code === undefined) return [];
-  const [profile] = type.profile ?? [];
-  const isNamed = types.length === 1 && type.profile?.length === 1 && profile !== undefined;
-  const named = isNamed ? definition.scope.resolve(profile, 'StructureDefinition') : undefined;
-  const general = definition.scope.resolveType(types.length > 1 ? 'Element' : type.code);
-  return [named, general].filter((one) => one !== undefined);
-}
-
-function findByPath(root: ElementNode, path: readonly string[]): ElementNode | undefined {
-  let node: ElementNode | undefined = root;
-  for (const name of path.slice(1)) node = node?.children.find((child) => child.name === name);
   return node;
 }

@@ -10,10 +10,21 @@ export interface ElementNode {
   readonly children: ElementNode[];
   /** Slices of this element, in order; a re-slice `a/b` follows `a`. Slices have none themselves. */
   readonly slices: ElementNode[];
+  /** The element before the differential touched it; undefined while untouched. */
+  before: ElementDefinition | undefined;
+  /** `inherited` from the base, `unfolded` from a type or profile, `created` by the differential. */
+  readonly origin: NodeOrigin;
 }
 
-export function nodeOf(element: ElementDefinition, name: string, sliceName: string | undefined): ElementNode {
-  return { element, name, sliceName, children: [], slices: [] };
+export type NodeOrigin = 'inherited' | 'unfolded' | 'created';
+
+export function nodeOf(
+  element: ElementDefinition,
+  name: string,
+  sliceName: string | undefined,
+  origin: NodeOrigin = 'inherited',
+): ElementNode {
+  return { element, name, sliceName, children: [], slices: [], before: undefined, origin };
 }
 
 /** Undefined when the list is not in the order of a snapshot (an element before its parent). */
@@ -57,16 +68,32 @@ export function copyElement(element: ElementDefinition): ElementDefinition {
 }
 
 /** A copy that shares nothing; slices of the node itself are left out, those below it kept. */
-export function copyNode(node: ElementNode, sliceName: string | undefined): ElementNode {
-  const copy = nodeOf(copyElement(node.element), node.name, sliceName);
-  copy.children.push(...copyChildren(node));
+export function copyNode(node: ElementNode, sliceName: string | undefined, origin: NodeOrigin): ElementNode {
+  const copy = nodeOf(copyElement(node.element), node.name, sliceName, origin);
+  copy.children.push(...copyChildren(node, origin));
   return copy;
 }
 
-export function copyChildren(node: ElementNode): ElementNode[] {
+export function copyChildren(node: ElementNode, origin: NodeOrigin): ElementNode[] {
   return node.children.map((child) => {
-    const copy = copyNode(child, child.sliceName);
-    copy.slices.push(...child.slices.map((slice) => copyNode(slice, slice.sliceName)));
+    const copy = copyNode(child, child.sliceName, origin);
+    copy.slices.push(...child.slices.map((slice) => copyNode(slice, slice.sliceName, origin)));
     return copy;
   });
+}
+
+/** The node as its base has it: without what the differential changed, unfolded or created. */
+export function copyInherited(node: ElementNode, sliceName: string | undefined): ElementNode {
+  const copy = nodeOf(copyElement(node.before ?? node.element), node.name, sliceName, 'created');
+  for (const child of node.children) {
+    if (child.origin !== 'inherited') continue;
+    const below = copyInherited(child, child.sliceName);
+    below.slices.push(
+      ...child.slices
+        .filter((slice) => slice.origin === 'inherited')
+        .map((slice) => copyInherited(slice, slice.sliceName)),
+    );
+    copy.children.push({ ...below, origin: 'inherited' });
+  }
+  return copy;
 }

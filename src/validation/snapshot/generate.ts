@@ -4,14 +4,15 @@
  */
 import type { Definition, ElementDefinition } from '../packages/definitions.ts';
 import { findOrCreate } from './differential-place.ts';
-import type { SnapshotSource } from './differential-place.ts';
 import { flatten, nodeOf, treeOf } from './element-node.ts';
 import type { ElementNode } from './element-node.ts';
-import { mergeElement, withSource } from './merge-element.ts';
+import { mergeElement, overlayProfile, withSource } from './merge-element.ts';
 import { differentialElements } from './published.ts';
 import { SnapshotError } from './snapshot-error.ts';
+import { profileRoot } from './unfold.ts';
+import type { Making, SnapshotSource } from './unfold.ts';
 
-/** Longer than any real one by far; a longer differential is an attack on memory. */
+/** Longer than any real one by far; a longer one is an attack on memory. */
 const maximumElements = 50_000;
 
 /**
@@ -22,14 +23,17 @@ export function generateSnapshot(definition: Definition, snapshotOf: SnapshotSou
   const differential = differentialElements(definition.resource);
   if (differential.length > maximumElements)
     throw new SnapshotError('malformed', `${definition.url} has too many elements`);
-  const root = startingTree(definition, differential, snapshotOf);
-  const place = findOrCreate(definition, root, snapshotOf);
+  const making = { definition, root: startingTree(definition, differential, snapshotOf), snapshotOf };
+  const place = findOrCreate(making);
   for (const element of differential) {
     const node = place(element);
+    node.before ??= structuredClone(node.element);
+    const profile = profileRoot(element, making);
+    if (profile !== undefined) overlayProfile(node.element, profile);
     mergeElement(node.element, element);
-    settleMerged(node, element, definition);
+    settle(node, element, making);
   }
-  const elements = flatten(root);
+  const elements = flatten(making.root);
   if (elements.length > maximumElements)
     throw new SnapshotError('malformed', `${definition.url} unfolds to too many elements`);
   return elements;
@@ -42,10 +46,8 @@ function startingTree(
   snapshotOf: SnapshotSource,
 ): ElementNode {
   const rootName = differential[0]?.path.split('.', 1)[0] ?? definition.constrainedType ?? definition.id;
-  if (definition.base === undefined) {
-    const element = { path: rootName, min: 0, max: '*', base: { path: rootName, min: 0, max: '*' } };
-    return nodeOf(element, rootName, undefined);
-  }
+  const rootBase = { path: rootName, min: 0, max: '*' };
+  if (definition.base === undefined) return nodeOf({ ...rootBase, base: rootBase }, rootName, undefined);
   const base = definition.scope.resolve(definition.base, 'StructureDefinition');
   if (base === undefined)
     throw new SnapshotError(
@@ -56,7 +58,7 @@ function startingTree(
   if (tree === undefined) throw new SnapshotError('malformed', `the snapshot of ${base.url} is not in order`);
   const root: ElementNode = { ...tree, name: rootName };
   nameSources(root, base.url);
-  if (definition.derivation === 'specialization') root.element.base = { path: rootName, min: 0, max: '*' };
+  if (definition.derivation === 'specialization') root.element.base = rootBase;
   return root;
 }
 
@@ -67,11 +69,31 @@ function nameSources(node: ElementNode, source: string): void {
   for (const below of [...node.children, ...node.slices]) nameSources(below, source);
 }
 
-function settleMerged(node: ElementNode, differential: ElementDefinition, definition: Definition): void {
+/** What follows from a merge beyond the merged element itself. */
+function settle(node: ElementNode, differential: ElementDefinition, making: Making): void {
   const { element } = node;
   if (node.sliceName !== undefined) element.sliceName = node.sliceName;
   if (differential.contentReference !== undefined) delete element.type;
-  const own = differential.constraint;
-  if (own !== undefined && definition.derivation !== 'specialization')
-    element.constraint = withSource(element.constraint, definition.url) ?? [];
+  if (node.origin === 'created' && node.sliceName === undefined) settleNew(element, differential, making);
+  else if (differential.constraint !== undefined)
+    element.constraint = withSource(element.constraint, making.definition.url) ?? [];
+}
+
+/** An element that a type defines: it is its own base, and it has the constraints that hold for everything of its type. */
+function settleNew(element: ElementDefinition, differential: ElementDefinition, making: Making): void {
+  element.base = { path: differential.path, min: element.min ?? 0, max: element.max ?? '*' };
+  element.isModifier ??= false;
+  element.isSummary ??= false;
+  if (making.definition.kind === 'logical') return;
+  const types = element.type ?? [];
+  const isResource = types.some(({ code }) => code === 'Resource');
+  if (isResource || types.length === 0) return;
+  const general = making.definition.scope.resolveType(
+    types.length === 1 && types[0]?.code === 'Extension' ? 'Extension' : 'Element',
+  );
+  const inherited =
+    general === undefined || general.url === making.definition.url
+      ? undefined
+      : making.snapshotOf(general)[0]?.constraint;
+  element.constraint = [...(withSource(inherited, general?.url ?? '') ?? []), ...(element.constraint ?? [])];
 }

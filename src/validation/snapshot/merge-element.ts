@@ -56,6 +56,23 @@ export function mergeElement(target: ElementDefinition, differential: ElementDef
     if (to[name] === undefined) Reflect.deleteProperty(to, name);
 }
 
+/**
+ * Where the type names one profile, what its root says about itself comes before what the element said: texts, modifier, and constraints.
+ * Changes `target`; cardinality stays the element's.
+ */
+export function overlayProfile(target: ElementDefinition, profileRoot: ElementDefinition): void {
+  const to = target as Element;
+  for (const name of ['short', 'definition', 'comment', 'requirements'] as const)
+    if (profileRoot[name] !== undefined) to[name] = profileRoot[name];
+  if (profileRoot.isModifier === true) {
+    to.isModifier = true;
+    if (profileRoot.isModifierReason !== undefined) to.isModifierReason = profileRoot.isModifierReason;
+  }
+  to.constraint = united(to.constraint, profileRoot.constraint, (constraint) => constraint.key ?? '');
+  to.condition = united(to.condition, profileRoot.condition, (key) => key);
+  for (const name of ['constraint', 'condition'] as const) if (to[name] === undefined) Reflect.deleteProperty(to, name);
+}
+
 /** Constraints without a source get the definition that states them, so that a reader of the snapshot knows whose they are. */
 export function withSource(constraints: readonly Constraint[] | undefined, source: string): Constraint[] | undefined {
   return constraints?.map((constraint) => (constraint.source === undefined ? { ...constraint, source } : constraint));
