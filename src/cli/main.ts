@@ -1,21 +1,45 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { checkConfigCommand } from './check-config.ts';
 import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
+import { packagesCommand } from './packages.ts';
+import { queryCommand } from './query.ts';
+import { receiptCommand } from './receipt.ts';
 import { startCommand } from './start.ts';
+import { statusCommand } from './status.ts';
+import { validateCommand } from './validate.ts';
+import { verifyCommand } from './verify.ts';
 
 /** `concordat`: one command a file; what each exit code says is in `command-error.ts`. */
 const program = new Command('concordat');
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
 
 program
   .description('FHIR gateway with profile validation and a shared, verifiable provenance ledger')
   .version(version)
   .showHelpAfterError('(--help says more)')
-  .addHelpText('after', '\nExit codes: 0 holds, 1 checked and false, 2 usage or unreadable input, 3 incomplete, 4 not reachable.')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 holds, 1 checked and false, 2 usage or unreadable input, 3 incomplete, 4 not reachable.',
+  )
   .exitOverride();
-for (const command of [startCommand, initCommand, keygenCommand]) command(program);
+const commands = [
+  startCommand,
+  initCommand,
+  keygenCommand,
+  checkConfigCommand,
+  validateCommand,
+  packagesCommand,
+  queryCommand,
+  receiptCommand,
+  verifyCommand,
+  statusCommand,
+];
+for (const command of commands) command(program);
 for (const command of program.commands) command.exitOverride();
 
 try {

@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { parseGenesis } from '../../src/ledger/genesis.ts';
+import { parseSignerKey } from '../../src/ledger/note-key.ts';
+import { runCli } from '../support/run-cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'concordat-cli-'));
+after(() => rmSync(folder, { recursive: true, force: true }));
+const root = new URL('../..', import.meta.url).pathname;
+const rules = join(root, 'profiles/rules/base.yaml');
+const out = join(folder, 'consortium');
+const members = ['hospital', 'clinics', 'payer'];
+const init = ['init', '--origin', 'log.example/c', '--member', ...members, '--rules', rules, '--out', out];
+
+describe('concordat', () => {
+  test('runs through npx from the project root, whatever Node is installed', () => {
+    const help = execFileSync('npx', ['concordat', '--help'], { cwd: root, encoding: 'utf8' });
+    for (const command of [
+      'start',
+      'init',
+      'keygen',
+      'check-config',
+      'validate',
+      'query',
+      'receipt',
+      'verify',
+      'status',
+    ]) {
+      assert.match(help, new RegExp(`^  ${command} `, 'm'));
+    }
+  });
+
+  test('ends with 2 for a wrong command line, with one line and no stack', async () => {
+    for (const args of [
+      ['nonsense'],
+      ['init'],
+      ['verify', 'x'],
+      ['keygen', '--kind', 'no', '--member', 'a', '--out', 'x'],
+      ['start', '--config', '/absent'],
+    ]) {
+      const { code, stderr } = await runCli(args);
+      assert.equal(code, 2, args.join(' '));
+      assert.doesNotMatch(stderr, /\n\s+at /);
+    }
+  });
+});
+
+describe('concordat init and keygen', () => {
+  before(async () => {
+    assert.equal((await runCli(init)).code, 0);
+  });
+
+  test('make a genesis file whose keys are those of the folders', () => {
+    const genesis = parseGenesis(new Uint8Array(readFileSync(join(out, 'genesis.json'))));
+    assert.deepEqual(
+      genesis.members.map((member) => member.name),
+      members,
+    );
+    for (const member of genesis.members) {
+      const keyOf = (kind: string) =>
+        parseSignerKey(readFileSync(join(out, member.name, `${kind}.key`), 'utf8')).key.text;
+      assert.equal(keyOf('batch'), member.batchKey.text);
+      assert.equal(keyOf('origin'), member.originKey.text);
+      assert.equal(keyOf('cosigner'), member.cosignerKey.text);
+    }
+  });
+
+  test('keep secrets from others on the machine', () => {
+    assert.equal(statSync(join(out, 'payer', 'master.key')).mode & 0o077, 0);
+  });
+
+  test('overwrite nothing', async () => {
+    const before = readFileSync(join(out, 'genesis.json'));
+    assert.equal((await runCli(init)).code, 2);
+    assert.deepEqual(readFileSync(join(out, 'genesis.json')), before);
+    const file = join(folder, 'k');
+    const args = ['keygen', '--kind', 'cosigner', '--member', 'a', '--out', file];
+    const made = await runCli(args);
+    assert.equal(made.stdout.trim(), parseSignerKey(readFileSync(file, 'utf8')).key.text);
+    assert.equal((await runCli(args)).code, 2);
+    assert.equal((await runCli(['keygen', '--kind', 'origin', '--member', 'a', '--out', join(folder, 'o')])).code, 2);
+    assert.ok(!existsSync(join(folder, 'o')));
+  });
+});
+
+describe('concordat check-config', () => {
+  const file = join(folder, 'gateway.yaml');
+  const keys = (member: string) =>
+    Object.fromEntries(
+      ['batch', 'origin', 'cosigner', 'agreement'].map((kind) => [kind, { file: join(out, member, `${kind}.key`) }]),
+    );
+  const config = (changes: object = {}) => ({
+    member: 'hospital',
+    writer: 'hospital-1',
+    dataDir: join(folder, 'data'),
+    upstreams: { ehr: { url: 'http://127.0.0.1:9/fhir' } },
+    auth: { mode: 'open' },
+    validation: { packagesDir: join(root, 'profiles'), packages: ['hl7.fhir.r4.core#4.0.1'], rules },
+    provenance: { masterKey: { file: join(out, 'hospital', 'master.key') } },
+    ledger: {
+      genesis: join(out, 'genesis.json'),
+      keys: keys('hospital'),
+      topic: { kind: 'file', path: join(folder, 'topic.db') },
+      cosignatureTopic: { kind: 'file', path: join(folder, 'cosignatures.db') },
+    },
+    ...changes,
+  });
+  const check = async (value: unknown) => {
+    writeFileSync(file, JSON.stringify(value));
+    const { code, stdout } = await runCli(['check-config', file, '--json']);
+    const { valid, problems } = JSON.parse(stdout) as { valid: boolean; problems: { path: string }[] };
+    return { code, valid, paths: problems.map((problem) => problem.path) };
+  };
+
+  test('accepts what init made, without making anything', async () => {
+    assert.deepEqual(await check(config()), { code: 0, valid: true, paths: [] });
+    assert.ok(!existsSync(join(folder, 'data')));
+  });
+
+  test('names every problem of the file and of what it names', async () => {
+    assert.deepEqual(await check({ ...config(), member: 3, nonsense: 1 }), {
+      code: 1,
+      valid: false,
+      paths: ['member', 'nonsense'],
+    });
+    const { ledger } = config();
+    const wrong = await check({
+      ...config(),
+      provenance: { masterKey: { file: join(out, 'hospital', 'batch.key') } },
+      ledger: { ...ledger, keys: keys('payer'), peers: [{ member: 'stranger', url: 'http://127.0.0.1:8/ledger' }] },
+      validation: { packagesDir: folder, packages: ['a.b#1.0.0'], rules: join(out, 'genesis.json') },
+    });
+    assert.deepEqual(wrong.paths.sort(), [
+      'ledger.keys.agreement',
+      'ledger.keys.batch',
+      'ledger.keys.cosigner',
+      'ledger.keys.origin',
+      'ledger.peers[0].member',
+      'provenance.masterKey',
+      'validation.packages[0]',
+      'validation.rules',
+    ]);
+  });
+
+  test('ends with 2 when the file cannot be read', async () => {
+    mkdirSync(join(folder, 'unreadable'));
+    assert.equal((await runCli(['check-config', join(folder, 'unreadable')])).code, 2);
+  });
+});
+
+describe('commands that ask a gateway', () => {
+  test('end with 4 when nobody answers and with 2 without an address', async () => {
+    const event = 'A'.repeat(22);
+    for (const args of [['status'], ['query'], ['receipt', event]]) {
+      assert.equal((await runCli([...args, '--url', 'http://127.0.0.1:9'])).code, 4, args[0]);
+      assert.equal((await runCli(args)).code, 2, args[0]);
+    }
+  });
+});
