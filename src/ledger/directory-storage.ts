@@ -79,12 +79,17 @@ class DirectoryFile implements AppendFile {
     closeSync(this.#descriptor);
   }
 
-  /** A short write (a full disk) leaves a torn tail: the error reaches the caller, and the next open cuts the tail off. */
+  /** A full disk may take a part: that is cut off again, so that the whole can be written later. A crash here leaves a tail that the next open cuts. */
   #write(): void {
     if (this.#pendingBytes === 0) return;
     const bytes = this.#pending.length === 1 ? (this.#pending[0] ?? new Uint8Array()) : Buffer.concat(this.#pending);
     let done = 0;
-    while (done < bytes.length) done += writeSync(this.#descriptor, bytes, done, bytes.length - done);
+    try {
+      while (done < bytes.length) done += writeSync(this.#descriptor, bytes, done, bytes.length - done);
+    } catch (error) {
+      ftruncateSync(this.#descriptor, this.#written);
+      throw error;
+    }
     this.#written += bytes.length;
     this.#pending = [];
     this.#pendingBytes = 0;

@@ -64,6 +64,9 @@ export type IncidentKind =
   | 'topic-missing'
   | 'corrupt'
   | 'genesis-mismatch'
+  // what only the author can tell: a record stands there more often than it was sent, or not where it was acknowledged
+  | 'duplicated'
+  | 'dropped'
   // what members may do to one another
   | 'fork'
   | 'conflicting-cosignatures'
@@ -92,8 +95,7 @@ export type AlarmKind =
   | 'unsequenced'
   | 'peer-unreachable'
   | 'storage'
-  | 'suspended'
-  | 'body-missing';
+  | 'suspended';
 
 /** A state that hinders now and ends by itself or by an operator's hand: liveness, not an incident. */
 export interface Alarm {
@@ -151,6 +153,7 @@ export interface LedgerView {
   proofState(eventId: string): ProofState;
   /** Bytes of an accepted event, exactly as its author wrote them. */
   event(eventId: string): Uint8Array | undefined;
+  /** @param writer `<member>/<writer>`; the bare writer name finds the first member's that has one of that name */
   head(writer: string): WriterChain | undefined;
   members(): readonly MemberView[];
   /** Rule set in force: `index` is what events name in `rules`; `digest` is lowercase hex SHA-256. */

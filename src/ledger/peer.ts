@@ -22,6 +22,7 @@ export interface PeerClient {
   /** @param body a tlog-witness `add-checkpoint` request body */
   addCheckpoint(body: Uint8Array): Promise<AddCheckpointResult>;
   checkpoint(): Promise<Uint8Array | undefined>;
+  /** @param writer `<member>/<writer>`: to be percent-encoded in a path */
   head(writer: string): Promise<HeadReport | undefined>;
   /** @param hash SHA-256, 32 bytes */
   blob(hash: Uint8Array): Promise<Uint8Array | undefined>;

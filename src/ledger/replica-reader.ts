@@ -61,6 +61,8 @@ export class ReplicaReader {
   /** One read. @returns how many records were taken */
   async poll(waitMs: number, signal?: AbortSignal): Promise<number> {
     const { topic, replica, parameters, clock } = this.#options;
+    // What could not be stored before (a full disk) is stored first: nothing piles up in memory.
+    await replica.flush();
     const { nextOffset, anchor } = replica.head;
     const nowMs = clock();
     const due = this.#anchoredMs === undefined || nowMs - this.#anchoredMs >= parameters.anchorIntervalMs;

@@ -35,10 +35,11 @@ export class Sealer {
   /** Greatest batch number that was handed to the transport since the last doubt; 0 means send from the first one not read back. */
   #sentThrough = 0;
   #oldestSentMs: number | undefined;
+  #waitingSinceMs: number | undefined;
   #pausedUntilMs = 0;
   #allowed = false;
-  /** How often each batch was sent by this process, so that copies made by the broker can be told from own ones. */
-  readonly #sends = new Map<number, number>();
+  /** Sends of the batches that this process sealed, so that the broker's own copies and losses can be told from ours. */
+  readonly #sends = new Map<number, Sends>();
 
   constructor(options: SealerOptions) {
     this.#options = options;
@@ -47,6 +48,11 @@ export class Sealer {
   /** False until `allow`: nothing is signed before the restored-backup check passed. */
   get allowed(): boolean {
     return this.#allowed;
+  }
+
+  /** Since when a sent batch has not been read back. */
+  get waitingSinceMs(): number | undefined {
+    return this.#waitingSinceMs;
   }
 
   allow(): void {
@@ -80,6 +86,7 @@ export class Sealer {
     );
     // A crash before this line leaves the events pending and no trace of the signature; after it, the batch is sent at the next start.
     store.saveSealed(batch, last.sequence);
+    this.#sends.set(batch.batch, { count: 0, acknowledged: [] });
     return true;
   }
 
@@ -92,8 +99,10 @@ export class Sealer {
     const first = waiting[0];
     if (first === undefined) {
       this.#oldestSentMs = undefined;
+      this.#waitingSinceMs = undefined;
       return;
     }
+    this.#waitingSinceMs ??= nowMs;
     if (this.#oldestSentMs !== undefined && nowMs - this.#oldestSentMs >= parameters.resendAfterMs) {
       log.warn({ batch: first.batch }, 'sealed batches were not read back in time and are sent again');
       this.#sentThrough = 0;
@@ -107,9 +116,11 @@ export class Sealer {
 
   async #sendOne(batch: SealedBatch): Promise<boolean> {
     const { topic, clock, log } = this.#options;
+    const sends = this.#sends.get(batch.batch);
     try {
-      this.#sends.set(batch.batch, (this.#sends.get(batch.batch) ?? 0) + 1);
-      await topic.append(batch.frame);
+      if (sends !== undefined) sends.count++;
+      const offset = await topic.append(batch.frame);
+      sends?.acknowledged.push(offset);
       this.#sentThrough = batch.batch;
       this.#oldestSentMs ??= clock();
       return true;
@@ -120,7 +131,7 @@ export class Sealer {
         this.#sentThrough = 0;
         this.#pausedUntilMs = clock() + DOUBT_PAUSE_MS;
       } else {
-        this.#sends.set(batch.batch, (this.#sends.get(batch.batch) ?? 1) - 1);
+        if (sends !== undefined) sends.count--;
         this.#pausedUntilMs = clock() + RETRY_PAUSE_MS;
       }
       log.warn({ batch: batch.batch, code: error.code }, 'a sealed batch could not be sent');
@@ -141,18 +152,40 @@ export class Sealer {
     if (saved === undefined) return true;
     if (!sameHash(saved.headerHash, found.headerHash)) return false;
     store.markSequenced(found.batch, found.leafIndex);
+    this.#waitingSinceMs = undefined;
     this.#oldestSentMs = this.#sentThrough > found.batch ? clock() : undefined;
     return true;
   }
 
-  /** True when the topic holds more copies of an own batch than this process can have sent; unknown (false) for older batches. */
+  /** True when the topic holds more copies of an own batch than were sent; false where that is not known. */
   copiesExceedSends(batch: number, copies: number): boolean {
     const sends = this.#sends.get(batch);
-    return sends !== undefined && copies > sends;
+    return sends !== undefined && copies > sends.count;
   }
 
-  /** Forgets the send counts of final batches. */
+  /**
+   * Takes an acknowledgement below `nextOffset` whose batch is not yet read back: the broker said that it had stored it, and has not.
+   * @returns the offsets, each once
+   */
+  takeLost(nextOffset: bigint): { readonly batch: number; readonly offset: bigint }[] {
+    const lost: { batch: number; offset: bigint }[] = [];
+    for (const { batch } of this.#options.store.unsequenced(SEND_WINDOW)) {
+      const acknowledged = this.#sends.get(batch)?.acknowledged;
+      const offset = acknowledged?.[0];
+      if (acknowledged === undefined || offset === undefined || offset >= nextOffset) continue;
+      acknowledged.shift();
+      lost.push({ batch, offset });
+    }
+    return lost;
+  }
+
+  /** Forgets the sends of final batches. */
   forgetBelow(batch: number): void {
     for (const number of this.#sends.keys()) if (number < batch) this.#sends.delete(number);
   }
+}
+
+interface Sends {
+  count: number;
+  readonly acknowledged: bigint[];
 }

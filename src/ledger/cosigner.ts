@@ -1,0 +1,76 @@
+import { formatCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { cosign } from './cosignature.ts';
+import type { CosignerStore } from './cosigner-store.ts';
+import { sameHash } from './merkle/tree-hash.ts';
+import { formatNote, signText, type NoteSignature } from './note.ts';
+import type { NoteSigner } from './note-key.ts';
+import type { Replica } from './replica.ts';
+
+export interface CosignerOptions {
+  readonly origin: string;
+  readonly originSigner: NoteSigner;
+  readonly cosignerSigner: NoteSigner;
+  readonly store: CosignerStore;
+  readonly replica: Replica;
+  readonly clock: () => number;
+}
+
+export type SignResult =
+  | { readonly state: 'signed'; readonly note: Uint8Array; readonly checkpoint: Checkpoint }
+  /** Nothing to sign, or not yet. */
+  | { readonly state: 'waiting' }
+  /** The own replica no longer contains what was signed: signing would contradict it. */
+  | { readonly state: 'contradiction'; readonly signedSize: number };
+
+/** Signs trees of the own durable replica, each size at most once with one root, never a smaller one than before. */
+export class Cosigner {
+  readonly #options: CosignerOptions;
+  #allowed = false;
+
+  constructor(options: CosignerOptions) {
+    this.#options = options;
+  }
+
+  /** Whether what was last signed is known; nothing is signed before. */
+  get allowed(): boolean {
+    return this.#allowed;
+  }
+
+  allow(): void {
+    this.#allowed = true;
+  }
+
+  get lastSize(): number {
+    return this.#options.store.last(this.#options.origin)?.size ?? 0;
+  }
+
+  /** Takes a tree that is known to have been signed by this member into a store that has forgotten it. */
+  adopt(checkpoint: Checkpoint): void {
+    const { store, origin, clock } = this.#options;
+    const last = store.last(origin);
+    if (last !== undefined && last.size >= checkpoint.size) return;
+    store.advance(origin, last, { size: checkpoint.size, root: checkpoint.root, timeMs: clock() });
+  }
+
+  /** @param size at most the replica's durable size: every leaf below has its header, its body or its verdict */
+  sign(size: number): SignResult {
+    const { store, origin, replica, clock, cosignerSigner, originSigner } = this.#options;
+    if (!this.#allowed || size < 1 || size > replica.durableSize || store.isClosed(origin)) return { state: 'waiting' };
+    const last = store.last(origin);
+    if (last !== undefined && last.size > size) return { state: 'waiting' };
+    if (last !== undefined && !sameHash(replica.tree.root(last.size), last.root))
+      return { state: 'contradiction', signedSize: last.size };
+    const checkpoint = { origin, size, root: replica.tree.root(size) };
+    const nowMs = clock();
+    // A crash after this leaves a size that nobody saw signed: the same tree is signed again at the next start.
+    if (!store.advance(origin, last, { size, root: checkpoint.root, timeMs: nowMs })) return { state: 'waiting' };
+    const text = formatCheckpoint(checkpoint);
+    const cosignature = cosign(text, cosignerSigner, Math.floor(nowMs / 1000));
+    return { state: 'signed', checkpoint, note: formatNote(text, [signText(text, originSigner), cosignature]) };
+  }
+
+  /** The origin signature alone, over a tree that the own replica has. */
+  signOrigin(checkpoint: Checkpoint): NoteSignature {
+    return signText(formatCheckpoint(checkpoint), this.#options.originSigner);
+  }
+}

@@ -1,0 +1,189 @@
+import { parseEntryBundle } from './entry-bundle.ts';
+import { encodeBase64 } from './encoding.ts';
+import { engineAlarms } from './engine-alarms.ts';
+import type { LedgerEngine } from './ledger-engine.ts';
+import type { LedgerStatus, LedgerView, MemberView, ProofState, ReceiptAnswer, WriterChain } from './ledger-view.ts';
+import { activeMembers } from './membership.ts';
+import { buildInclusionProof } from './merkle/proof.ts';
+import { leafHash, nodeHash, sameHash } from './merkle/tree-hash.ts';
+import { parseSignedCheckpoint } from './checkpoint.ts';
+import type { AddCheckpointResult } from './peer.ts';
+import { buildPolicy, formatPolicy } from './policy.ts';
+import { formatReceipt } from './receipt.ts';
+import { eventKey, type EventPlace } from './replica.ts';
+import { addCheckpoint } from './witness-server.ts';
+import { TILE_WIDTH } from './tree-store.ts';
+
+const EVENT_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;
+
+/** The read side of one engine. */
+export class EngineView implements LedgerView {
+  readonly #engine: LedgerEngine;
+  readonly origin: string;
+  readonly member: string | undefined;
+  readonly originKey: string | undefined;
+
+  constructor(engine: LedgerEngine) {
+    this.#engine = engine;
+    this.origin = engine.genesis.origin;
+    this.member = engine.options.member;
+    this.originKey = engine.genesis.members.find(({ name }) => name === this.member)?.originKey.text;
+  }
+
+  genesisBytes(): Uint8Array {
+    return this.#engine.options.genesis;
+  }
+
+  policyFile(): string {
+    const membership = this.#engine.membership();
+    return formatPolicy(buildPolicy({ members: activeMembers(membership), quorum: membership.quorum }));
+  }
+
+  checkpoint(): Uint8Array | undefined {
+    return this.#engine.finality.note;
+  }
+
+  tile(level: number, index: number, width?: number): Uint8Array | undefined {
+    return this.#engine.replica.tree.tile(level, index, width);
+  }
+
+  entryBundle(index: number, width?: number): Uint8Array | undefined {
+    return this.#engine.replica.tree.entryBundle(index, width);
+  }
+
+  blob(hash: Uint8Array): Uint8Array | undefined {
+    return hash.length === 32 ? this.#engine.replica.blob(hash) : undefined;
+  }
+
+  receipt(eventId: string): ReceiptAnswer {
+    const place = this.#place(eventId);
+    if (place === undefined) return { state: 'unknown' };
+    const { finality, replica } = this.#engine;
+    const checkpoint = finality.covering(place.leafIndex);
+    const found = this.#found(eventId, place);
+    if (checkpoint === undefined || found === undefined) return { state: 'pending', ...this.#signers(place) };
+    const { size } = parseSignedCheckpoint(checkpoint).checkpoint;
+    const path = buildInclusionProof(place.leafIndex, size, (level, index) => replica.tree.node(level, index));
+    const nodes = found.events.map((event) => leafHash(event));
+    const eventPath = buildInclusionProof(place.position, nodes.length, (level, index) => subtree(nodes, level, index));
+    const extra = { event: found.event, header: found.header, path: eventPath, position: place.position };
+    return { state: 'final', text: formatReceipt({ index: place.leafIndex, path, checkpoint, extra }) };
+  }
+
+  proofState(eventId: string): ProofState {
+    const place = this.#place(eventId);
+    if (place === undefined) return { state: 'unknown' };
+    const checkpoint = this.#engine.finality.covering(place.leafIndex);
+    if (checkpoint === undefined) return { state: 'sequenced', ...place, ...this.#signers(place) };
+    return { state: 'final', ...place, checkpointSize: parseSignedCheckpoint(checkpoint).checkpoint.size };
+  }
+
+  event(eventId: string): Uint8Array | undefined {
+    const place = this.#place(eventId);
+    return place === undefined ? undefined : this.#found(eventId, place)?.event;
+  }
+
+  head(writer: string): WriterChain | undefined {
+    const { replica } = this.#engine;
+    return replica.writer(writer) ?? [...replica.writers.values()].find((chain) => chain.writer === writer);
+  }
+
+  members(): readonly MemberView[] {
+    return this.#engine.membership().members.map((member) => ({
+      name: member.name,
+      active: member.active,
+      batchKey: member.batchKey.text,
+      originKey: member.originKey.text,
+      cosignerKey: member.cosignerKey.text,
+      agreementKey: encodeBase64(member.agreementKey),
+    }));
+  }
+
+  ruleSet(): { readonly index: number; readonly digest: string } {
+    return { index: 0, digest: this.#engine.genesis.ruleSet };
+  }
+
+  evidenceNames(): readonly string[] {
+    return this.#engine.options.storage.state.scan('evidence/').map(({ key }) => key.slice('evidence/'.length));
+  }
+
+  evidence(name: string): Uint8Array | undefined {
+    return this.#engine.options.storage.state.get(`evidence/${name}`);
+  }
+
+  async addCheckpoint(body: Uint8Array): Promise<AddCheckpointResult> {
+    const engine = this.#engine;
+    const signed: Uint8Array[] = [];
+    const result = addCheckpoint(body, {
+      origin: this.origin,
+      replica: engine.replica,
+      finality: engine.finality,
+      store: engine.options.cosignerStore,
+      cosigner: engine.signing?.cosigner,
+      membership: () => engine.membership(),
+      isCutSize: (size) => engine.isCutSize(size),
+      onSigned: (note) => signed.push(note),
+    });
+    for (const note of signed) await engine.publish(note);
+    await engine.settle();
+    return result;
+  }
+
+  status(): LedgerStatus {
+    const engine = this.#engine;
+    const { replica, finality } = engine;
+    const membership = engine.membership();
+    return {
+      origin: this.origin,
+      member: this.member,
+      writer: engine.options.writer,
+      size: replica.head.size,
+      root: replica.tree.root(),
+      finalSize: finality.size,
+      finalRoot: finality.root,
+      events: replica.head.events,
+      cuts: replica.head.cuts,
+      signedSize: engine.signing?.cosigner.lastSize ?? 0,
+      lagRecords: engine.reader.state.lagRecords,
+      incidents: replica.incidents,
+      alarms: engineAlarms(engine),
+      members: membership.members.map(({ name, active }) => ({ name, active, signedSize: finality.signedSize(name) })),
+      quorum: membership.quorum,
+    };
+  }
+
+  #place(eventId: string): EventPlace | undefined {
+    if (!EVENT_ID.test(eventId)) return undefined;
+    const { replica } = this.#engine;
+    const place = replica.place(Buffer.from(eventId, 'base64url'));
+    // What a crash may lose is not shown as sequenced.
+    return place !== undefined && place.leafIndex < replica.durableSize ? place : undefined;
+  }
+
+  #signers(place: EventPlace): { signers: number; members: number } {
+    const { finality } = this.#engine;
+    return {
+      signers: finality.signersOf(place.leafIndex),
+      members: activeMembers(this.#engine.membership()).length,
+    };
+  }
+
+  /** Undefined when the body is pruned or damaged here. */
+  #found(
+    eventId: string,
+    place: EventPlace,
+  ): { header: Uint8Array; event: Uint8Array; events: Uint8Array[] } | undefined {
+    const { header, body } = this.#engine.replica.leaf(place.leafIndex);
+    if (body === undefined) return undefined;
+    const events = parseEntryBundle(body, TILE_WIDTH);
+    const event = events[place.position];
+    if (event === undefined || !sameHash(eventKey(event), Buffer.from(eventId, 'base64url'))) return undefined;
+    return { header, event, events };
+  }
+}
+
+/** Hash of a complete subtree over leaf hashes that are all at hand. */
+function subtree(leaves: readonly Uint8Array[], level: number, index: number): Uint8Array {
+  if (level === 0) return leaves[index] as Uint8Array;
+  return nodeHash(subtree(leaves, level - 1, 2 * index), subtree(leaves, level - 1, 2 * index + 1));
+}

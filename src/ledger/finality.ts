@@ -1,0 +1,140 @@
+import { parseSignedCheckpoint, type Checkpoint } from './checkpoint.ts';
+import { combineNote, CosignaturePool, type SignedCheckpoint } from './cosignature-pool.ts';
+import { FormatError } from './format-error.ts';
+import type { Membership } from './membership.ts';
+import { EMPTY_ROOT, sameHash } from './merkle/tree-hash.ts';
+import type { NoteSignature } from './note.ts';
+import type { Replica } from './replica.ts';
+import { sortable, type LedgerStorage } from './storage.ts';
+
+export interface FinalityOptions {
+  readonly origin: string;
+  readonly member: string | undefined;
+  readonly storage: LedgerStorage;
+  readonly replica: Replica;
+  /** Whose signatures count for a tree of this size. */
+  readonly membershipAt: (size: number) => Membership;
+  /** This member's origin signature over a tree that its own replica has; undefined for a reader. */
+  readonly signOrigin: ((checkpoint: Checkpoint) => NoteSignature) | undefined;
+  /** A member signed a tree that is not the own one. */
+  readonly onForeignTree: (signed: SignedCheckpoint, members: readonly string[]) => void;
+  readonly onFinal: (checkpoint: Checkpoint) => void;
+}
+
+/**
+ * Decides which checkpoints are final: those that a quorum of members cosigned over identical bytes, and that the own durable replica has with the same root.
+ * A signature for a larger tree waits in the pool until the replica is there.
+ */
+export class Finality {
+  readonly #options: FinalityOptions;
+  readonly pool: CosignaturePool;
+  #latest: { readonly checkpoint: Checkpoint; readonly note: Uint8Array } | undefined;
+  readonly #signedSizes = new Map<string, number>();
+  readonly #reviewed = new WeakSet<SignedCheckpoint>();
+
+  constructor(options: FinalityOptions) {
+    this.#options = options;
+    this.pool = new CosignaturePool(options.origin);
+    const stored = options.storage.state.scan('final/', { reverse: true, limit: 1 })[0]?.value;
+    if (stored !== undefined) this.#latest = { checkpoint: parseSignedCheckpoint(stored).checkpoint, note: stored };
+  }
+
+  get size(): number {
+    return this.#latest?.checkpoint.size ?? 0;
+  }
+
+  get root(): Uint8Array {
+    return this.#latest?.checkpoint.root ?? EMPTY_ROOT;
+  }
+
+  get note(): Uint8Array | undefined {
+    return this.#latest?.note;
+  }
+
+  /** Largest tree that each member is known to have cosigned. */
+  signedSize(member: string): number {
+    return this.#signedSizes.get(member) ?? 0;
+  }
+
+  /** Members that cosigned a tree which covers this leaf, as far as is known here. */
+  signersOf(leafIndex: number): number {
+    const members = new Set<string>();
+    for (const { checkpoint, signatures } of this.pool.trees()) {
+      if (checkpoint.size <= leafIndex) continue;
+      for (const [name, { cosignature }] of signatures) if (cosignature !== undefined) members.add(name);
+    }
+    return members.size;
+  }
+
+  /** The smallest final checkpoint that covers a leaf. */
+  covering(leafIndex: number): Uint8Array | undefined {
+    return this.#options.storage.state.scan('final/', { from: `final/${sortable(leafIndex + 1)}`, limit: 1 })[0]?.value;
+  }
+
+  noteAt(size: number): Uint8Array | undefined {
+    return this.#options.storage.state.get(`final/${sortable(size)}`);
+  }
+
+  /** The largest tree that a member is known to have cosigned. */
+  largestSignedBy(member: string): Checkpoint | undefined {
+    const key = this.#options.membershipAt(this.size).members.find(({ name }) => name === member)?.cosignerKey;
+    const collected = this.pool.trees().find(({ signatures }) => signatures.get(member)?.cosignature !== undefined);
+    const latest = this.#latest === undefined ? undefined : parseSignedCheckpoint(this.#latest.note);
+    const inFinal = latest?.note.signatures.some(({ name, keyId }) => name === key?.name && keyId === key.keyId);
+    const final = inFinal === true ? latest?.checkpoint : undefined;
+    if (collected === undefined || final === undefined) return collected?.checkpoint ?? final;
+    return collected.checkpoint.size >= final.size ? collected.checkpoint : final;
+  }
+
+  /** Takes a note from anybody. @returns false when it holds nothing of this log */
+  absorb(note: Uint8Array): boolean {
+    const { membershipAt, replica } = this.#options;
+    try {
+      const { checkpoint } = parseSignedCheckpoint(note);
+      const learnt = this.pool.add(note, membershipAt(Math.min(checkpoint.size, replica.head.size)));
+      if (learnt === undefined) return false;
+      for (const name of learnt.members) {
+        this.#signedSizes.set(name, Math.max(this.signedSize(name), learnt.signed.checkpoint.size));
+      }
+      // New signatures on a tree that was compared before may be a second tree by the same member.
+      this.#reviewed.delete(learnt.signed);
+    } catch (error) {
+      if (error instanceof FormatError) return false;
+      throw error;
+    }
+    this.review();
+    return true;
+  }
+
+  /** Compares all collected trees that the replica now reaches with its own, and finds the largest final one. */
+  review(): void {
+    const { replica, onForeignTree } = this.#options;
+    for (const signed of this.pool.trees()) {
+      const { size, root } = signed.checkpoint;
+      if (size > replica.durableSize || this.#reviewed.has(signed)) continue;
+      this.#reviewed.add(signed);
+      if (size > 0 && sameHash(replica.tree.root(size), root)) this.#tryFinal(signed);
+      else onForeignTree(signed, [...signed.signatures.keys()]);
+    }
+    // A few trees below the final one are kept: a late second tree of the same size is evidence.
+    if (this.size > 0) this.pool.forgetBelow(this.size - 4096);
+  }
+
+  #tryFinal(signed: SignedCheckpoint): void {
+    const { membershipAt, member, signOrigin, replica, onFinal } = this.#options;
+    const { checkpoint } = signed;
+    const membership = membershipAt(checkpoint.size);
+    if (checkpoint.size <= this.size || this.pool.cosigners(signed, membership).length < membership.quorum) return;
+    if (member !== undefined && signOrigin !== undefined) {
+      const own = signed.signatures.get(member);
+      // Tools by others check the note by this member's origin key. Signing an older tree that the own, larger one contains contradicts nothing.
+      if (own?.origin === undefined) {
+        signed.signatures.set(member, { origin: signOrigin(checkpoint), cosignature: own?.cosignature });
+      }
+    }
+    const note = combineNote(signed, membership, member);
+    this.#latest = { checkpoint, note };
+    replica.put(`final/${sortable(checkpoint.size)}`, note);
+    onFinal(checkpoint);
+  }
+}

@@ -1,0 +1,211 @@
+import { sha256 } from '../hash.ts';
+import { formatEvidence } from './evidence-file.ts';
+import { saveEvidence } from './fork-watch.ts';
+import { encodeFrame, parseFrame } from './frame.ts';
+import { parseBatchHeader } from './batch.ts';
+import { FormatError } from './format-error.ts';
+import { LedgerError } from './ledger-error.ts';
+import type { IncidentKind } from './ledger-view.ts';
+import { sameHash } from './merkle/tree-hash.ts';
+import type { PeerClient } from './peer.ts';
+import { judgeRecord, type JudgeContext, type JudgedRecord } from './replica-judge.ts';
+import type { ReadBack, Sealer } from './sealer.ts';
+import type { Topic, TopicRecord } from './transport.ts';
+
+export interface IntakeOptions {
+  readonly context: JudgeContext;
+  readonly peers: readonly PeerClient[];
+  readonly clock: () => number;
+  /** Undefined for a reader. `exactSends`: the topic whose appends store at most one record each, if they do. */
+  readonly own:
+    | { readonly member: string; readonly writer: string; readonly sealer: Sealer; readonly exactSends: Topic }
+    | undefined;
+}
+
+/** How far back the accepted header is looked for that a conflicting one contradicts. */
+const CONFLICT_SEARCH_LEAVES = 100_000;
+const HEAL_PATIENCE_MS = 3000;
+
+/** Judges each record of the topic, appends it to the replica and draws the conclusions: incidents, evidence, read-back of own batches. */
+export class Intake {
+  readonly #options: IntakeOptions;
+  readonly #readBack: ReadBack[] = [];
+  readonly #ownCopies = new Map<number, number>();
+  #exactSends: boolean | undefined;
+  #firstOtherMs: number | undefined;
+  #lastCutMs: number;
+  #seenOwnBatch = 0;
+
+  constructor(options: IntakeOptions) {
+    this.#options = options;
+    this.#lastCutMs = options.clock();
+    const { head } = options.context.replica;
+    if (head.lastOther > head.lastCut) this.#firstOtherMs = this.#lastCutMs;
+    const { own } = options;
+    if (own !== undefined)
+      this.#seenOwnBatch = options.context.replica.writer(`${own.member}/${own.writer}`)?.batch ?? 0;
+  }
+
+  get firstOtherMs(): number | undefined {
+    return this.#firstOtherMs;
+  }
+
+  get lastCutMs(): number {
+    return this.#lastCutMs;
+  }
+
+  /** Greatest number that this writer signed, as the topic shows so far, whatever the verdict. */
+  get seenOwnBatch(): number {
+    return this.#seenOwnBatch;
+  }
+
+  /** @throws {LedgerError} genesis-mismatch: leaf 0 is not the pinned genesis */
+  async take(record: TopicRecord, valueHash: Uint8Array): Promise<void> {
+    const { context } = this.#options;
+    const index = context.replica.head.size;
+    let judged = judgeRecord(record.value, context);
+    if (index === 0 && judged.verdict !== 'accepted') {
+      throw new LedgerError('genesis-mismatch', 'the topic does not begin with the pinned genesis');
+    }
+    const first = judged;
+    if (judged.missingBody !== undefined) judged = (await this.#heal(record.value, judged.missingBody)) ?? judged;
+    context.replica.append(judged, { offset: record.offset, valueHash });
+    this.#noteFaults(index, first, judged);
+    this.#noteTime(judged);
+    this.#noteOwn(index, judged);
+  }
+
+  /** Tells the sealer of own batches below `durableSize`. */
+  settleOwn(durableSize: number): 'ok' | 'foreign-signer' {
+    const { own, context } = this.#options;
+    if (own === undefined) return 'ok';
+    while (this.#readBack[0] !== undefined && this.#readBack[0].leafIndex < durableSize) {
+      const found = this.#readBack.shift();
+      if (found !== undefined && !own.sealer.readBack(found)) return 'foreign-signer';
+    }
+    if (this.#exactSends !== true) return 'ok';
+    for (const { batch, offset } of own.sealer.takeLost(context.replica.head.nextOffset)) {
+      const detail = `batch ${String(batch)} was acknowledged at offset ${String(offset)} and does not stand there`;
+      this.#incident('dropped', this.#leafAt(offset), own, detail);
+    }
+    return 'ok';
+  }
+
+  /** Asks once whether each append stores at most one record, so that copies and losses can be blamed on the broker. */
+  async learnTransport(): Promise<void> {
+    const { own } = this.#options;
+    if (own === undefined || this.#exactSends !== undefined) return;
+    // The Kafka client sends again by itself when an answer is lost.
+    this.#exactSends = (await own.exactSends.describe()).kind !== 'kafka';
+  }
+
+  #noteTime(judged: JudgedRecord): void {
+    const nowMs = this.#options.clock();
+    if (judged.type !== 'cut') this.#firstOtherMs ??= nowMs;
+    else if (judged.verdict === 'accepted') {
+      this.#firstOtherMs = undefined;
+      this.#lastCutMs = nowMs;
+    }
+  }
+
+  #noteOwn(index: number, judged: JudgedRecord): void {
+    const { own } = this.#options;
+    const { batch } = judged;
+    if (own === undefined || batch === undefined || judged.member !== own.member || judged.writer !== own.writer)
+      return;
+    // Before the signature check the words of a header are anybody's.
+    if (['bad-signature', 'unknown-member', 'wrong-log'].includes(judged.verdict)) return;
+    this.#seenOwnBatch = Math.max(this.#seenOwnBatch, batch);
+    if (judged.verdict === 'accepted' && judged.headerHash !== undefined) {
+      this.#readBack.push({ batch, headerHash: judged.headerHash, leafIndex: index });
+      own.sealer.forgetBelow(batch - 256);
+    }
+    if (this.#exactSends !== true) return;
+    const copies = (this.#ownCopies.get(batch) ?? 0) + 1;
+    this.#ownCopies.set(batch, copies);
+    this.#ownCopies.delete(batch - 256);
+    if (own.sealer.copiesExceedSends(batch, copies))
+      this.#incident(
+        'duplicated',
+        index,
+        own,
+        `batch ${String(batch)} stands in the topic more often than it was sent`,
+      );
+  }
+
+  #noteFaults(index: number, first: JudgedRecord, judged: JudgedRecord): void {
+    const { verdict, type } = first;
+    if (verdict === 'accepted' || verdict === 'duplicate') return;
+    // Cuts with a number too large are noise like stale ones.
+    if (type === 'cut' && verdict === 'gap') return;
+    const healed = judged.verdict === 'accepted' ? '; the body was had from a peer' : '';
+    const detail = `${type === 'void' || type === 'unknown' ? 'record' : type} is ${verdict}${healed}`;
+    const evidence = verdict === 'conflict' && type === 'batch' ? this.#twoBatches(first) : undefined;
+    this.#incident(verdict, index, { member: first.member, writer: first.writer }, detail, evidence);
+  }
+
+  #incident(
+    kind: IncidentKind,
+    leafIndex: number,
+    who: { member: string | undefined; writer: string | undefined },
+    detail: string,
+    evidence?: Uint8Array,
+  ): void {
+    const { replica } = this.#options.context;
+    const name = evidence === undefined ? undefined : saveEvidence(replica, evidence);
+    replica.addIncident({ kind, leafIndex, member: who.member, writer: who.writer, detail, evidence: name });
+  }
+
+  /** Evidence that a writer signed two batches of one number, where the accepted one is found. */
+  #twoBatches(judged: JudgedRecord): Uint8Array | undefined {
+    const { replica } = this.#options.context;
+    const { member, writer, batch, header } = judged;
+    if (member === undefined) return undefined;
+    const end = Math.max(0, replica.head.size - CONFLICT_SEARCH_LEAVES);
+    for (let index = replica.head.size - 1; index >= end; index--) {
+      const record = replica.leaves.record(index);
+      if (record.type !== 'batch' || record.verdict !== 'accepted') continue;
+      const accepted = replica.leaves.header(record);
+      const parsed = parseBatchHeader(accepted);
+      if (parsed.member !== member || parsed.writer !== writer || parsed.batch !== batch) continue;
+      return formatEvidence({ kind: 'two-batches', member, first: accepted, second: header });
+    }
+    return undefined;
+  }
+
+  /** A broker may have altered the body on its way to this member alone: whoever has the one that the header names is as good. */
+  async #heal(value: Uint8Array, bodyHash: Uint8Array): Promise<JudgedRecord | undefined> {
+    const { peers, context } = this.#options;
+    const frame = parseFrame(value);
+    if (frame === undefined) return undefined;
+    for (const peer of peers) {
+      const body = await withPatience(peer.blob(bodyHash));
+      if (body === undefined || !sameHash(sha256(body), bodyHash)) continue;
+      try {
+        return judgeRecord(encodeFrame({ ...frame, body }), context);
+      } catch (error) {
+        if (!(error instanceof FormatError)) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  #leafAt(offset: bigint): number {
+    const { replica } = this.#options.context;
+    let index = replica.head.size;
+    while (index > 0 && replica.leaves.record(index - 1).topicOffset >= offset) index--;
+    return index;
+  }
+}
+
+async function withPatience(asked: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), HEAL_PATIENCE_MS);
+  });
+  try {
+    return await Promise.race([asked.catch(() => undefined), patience]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

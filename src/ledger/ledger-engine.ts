@@ -1,0 +1,397 @@
+import { buildBatch } from './batch.ts';
+import { Cosigner } from './cosigner.ts';
+import type { CosignerStore } from './cosigner-store.ts';
+import { Cutter } from './cutter.ts';
+import { Finality } from './finality.ts';
+import { ForkWatch } from './fork-watch.ts';
+import { genesisFrame, parseGenesis, type Genesis } from './genesis.ts';
+import { Intake } from './intake.ts';
+import { LedgerError } from './ledger-error.ts';
+import { DEFAULT_PARAMETERS, type LedgerNodeOptions, type LedgerParameters } from './ledger-options.ts';
+import { genesisMembership, type Membership } from './membership.ts';
+import { sameHash } from './merkle/tree-hash.ts';
+import { parseSignerKey } from './note-key.ts';
+import { PeerExchange } from './peer-exchange.ts';
+import { Replica } from './replica.ts';
+import { ReplicaReader } from './replica-reader.ts';
+import { isCutSize } from './replica-state.ts';
+import { Sealer } from './sealer.ts';
+import type { LedgerStorage } from './storage.ts';
+import type { Topic } from './transport.ts';
+import { isWriterRestored } from './restored-backup.ts';
+
+export interface EngineOptions extends Omit<LedgerNodeOptions, 'dataDir' | 'random'> {
+  readonly storage: LedgerStorage;
+  readonly cosignerStore: CosignerStore;
+  /** Random 32-bit number. */
+  readonly seed: number;
+}
+
+/** What a member that signs has beside its replica. */
+interface Signing {
+  readonly member: string;
+  readonly writer: string;
+  readonly sealer: Sealer;
+  readonly cosigner: Cosigner;
+  readonly cutter: Cutter;
+}
+
+/**
+ * The ledger of one process as steps without timers: read → seal → send → cut → sign → exchange → final. `LedgerNode` calls them in loops; a simulation
+ * calls them in any order. No two steps of the same name may run at once.
+ */
+export class LedgerEngine {
+  readonly genesis: Genesis;
+  readonly parameters: LedgerParameters;
+  readonly replica: Replica;
+  readonly reader: ReplicaReader;
+  readonly intake: Intake;
+  readonly finality: Finality;
+  readonly exchange: PeerExchange;
+  readonly forks: ForkWatch;
+  readonly signing: Signing | undefined;
+  readonly options: EngineOptions;
+  #finalMs: number;
+  #latestSigned: Uint8Array | undefined;
+  #publishedMs = 0;
+  #markedFinal = 0;
+  /** Set by who runs the steps, while one of them fails for want of storage. */
+  storageFault: { readonly sinceMs: number; readonly detail: string } | undefined;
+  #cosignaturesRead = false;
+  #cosignatureOffset: bigint | undefined;
+  #restoredBackupMs: number | undefined;
+  #behindSinceMs: number | undefined;
+  #drift: { readonly settings: readonly string[]; readonly sinceMs: number };
+  readonly startedMs: number;
+
+  constructor(options: EngineOptions) {
+    const { storage, clock, seed, log, peers } = options;
+    this.options = options;
+    this.genesis = parseGenesis(options.genesis);
+    const { cutIntervalMs, idleCutIntervalMs, freezeAfterMs } = this.genesis.parameters;
+    this.parameters = { ...DEFAULT_PARAMETERS, cutIntervalMs, idleCutIntervalMs, freezeAfterMs, ...options.parameters };
+    this.startedMs = clock();
+    this.#finalMs = this.startedMs;
+    this.#drift = { settings: [], sinceMs: this.startedMs };
+    this.replica = new Replica({ storage, clock, seed });
+    const cosigner = this.#makeCosigner();
+    this.finality = new Finality({
+      origin: this.genesis.origin,
+      member: options.member,
+      storage,
+      replica: this.replica,
+      membershipAt: () => this.membership(),
+      signOrigin: cosigner === undefined ? undefined : (checkpoint) => cosigner.signOrigin(checkpoint),
+      onForeignTree: (signed, members) => this.forks.note(signed, members),
+      onFinal: () => (this.#finalMs = clock()),
+    });
+    this.forks = new ForkWatch({
+      replica: this.replica,
+      finality: () => this.finality,
+      membership: () => this.membership(),
+      peers,
+      log,
+    });
+    this.signing = cosigner === undefined ? undefined : this.#makeSigning(cosigner);
+    this.intake = new Intake({
+      context: {
+        origin: this.genesis.origin,
+        genesisFrame: genesisFrame(options.genesis),
+        replica: this.replica,
+        membership: () => this.membership(),
+      },
+      peers,
+      clock,
+      own: this.signing === undefined ? undefined : { ...this.signing, exactSends: options.topic },
+    });
+    this.reader = new ReplicaReader({
+      topic: options.topic,
+      replica: this.replica,
+      parameters: this.parameters,
+      clock,
+      log,
+      take: (record, valueHash) => this.intake.take(record, valueHash),
+    });
+    this.exchange = new PeerExchange({
+      peers,
+      witnesses: options.witnesses ?? [],
+      replica: this.replica,
+      finality: this.finality,
+      clock,
+      log,
+    });
+    this.finality.review();
+  }
+
+  membership(): Membership {
+    return genesisMembership(this.genesis);
+  }
+
+  isCutSize(size: number): boolean {
+    return isCutSize(this.options.storage, size);
+  }
+
+  /** Epoch ms since when nothing has become final. */
+  get finalMs(): number {
+    return this.#finalMs;
+  }
+
+  /** Since when this writer is known to have published what the own outbox has not; sealing stays off until an operator acts. */
+  get restoredBackupMs(): number | undefined {
+    return this.#restoredBackupMs;
+  }
+
+  /** Since when a peer has shown a final tree that the own replica does not reach. */
+  get behindSinceMs(): number | undefined {
+    return this.#behindSinceMs;
+  }
+
+  /** Settings of the topic that are not as they must be. */
+  get drift(): { readonly settings: readonly string[]; readonly sinceMs: number } {
+    return this.#drift;
+  }
+
+  /** Whether the second topic was read to its end since the last fault. */
+  get cosignaturesRead(): boolean {
+    return this.#cosignaturesRead;
+  }
+
+  get latestSigned(): Uint8Array | undefined {
+    return this.#latestSigned;
+  }
+
+  /** Reads the topic once; waits at most `waitMs` for records. @returns records taken */
+  async readStep(waitMs: number, signal?: AbortSignal): Promise<number> {
+    const taken = await this.reader.poll(waitMs, signal);
+    await this.settle();
+    return taken;
+  }
+
+  /** What follows from what is durable now: read-back, finality, forks. */
+  async settle(): Promise<void> {
+    if (this.intake.settleOwn(this.replica.durableSize) === 'foreign-signer') this.#forbidSealing();
+    this.finality.review();
+    await this.forks.examine();
+    await this.replica.flush();
+    // After the final note is durable: the outbox drops what it will never need again.
+    if (this.finality.size > this.#markedFinal)
+      this.options.sealStore?.markFinal((this.#markedFinal = this.finality.size));
+  }
+
+  /** Seals and sends what is due. @returns true if a batch was sealed */
+  async sealStep(): Promise<boolean> {
+    const { signing } = this;
+    if (signing === undefined) return false;
+    if (!signing.sealer.allowed && this.#restoredBackupMs === undefined) await this.#checkWriter(signing);
+    const sealed = signing.sealer.seal();
+    await signing.sealer.send();
+    return sealed;
+  }
+
+  /** Appends a cut if one is due. */
+  async cutStep(): Promise<void> {
+    const { signing, intake } = this;
+    if (signing === undefined || this.reader.state.state !== 'reading') return;
+    await signing.cutter.step({
+      firstOtherMs: intake.firstOtherMs,
+      lastCutMs: intake.lastCutMs,
+      cuts: this.replica.head.cuts,
+    });
+  }
+
+  /** Signs the latest cut's tree and publishes it. @returns the note, if one was signed now */
+  async signStep(): Promise<Uint8Array | undefined> {
+    const { signing, replica } = this;
+    if (signing !== undefined && !signing.cosigner.allowed) await this.#learnSigned(signing);
+    if (signing === undefined || !signing.cosigner.allowed || this.reader.state.state !== 'reading') return undefined;
+    const size = replica.head.lastCut + 1;
+    const republish =
+      this.finality.size < size && this.options.clock() - this.#publishedMs >= this.parameters.peerIntervalMs;
+    if (size > replica.durableSize || size < 1) return undefined;
+    if (signing.cosigner.lastSize >= size && this.#latestSigned !== undefined && !republish) return undefined;
+    const result = signing.cosigner.sign(size);
+    if (result.state === 'contradiction') {
+      const detail = 'the own replica does not contain the tree that this member signed before';
+      const incident = { member: signing.member, writer: undefined, evidence: undefined, detail };
+      replica.addIncident({ ...incident, kind: 'replica-altered', leafIndex: result.signedSize - 1 });
+      await replica.flush();
+      return undefined;
+    }
+    if (result.state !== 'signed') return undefined;
+    await this.publish(result.note);
+    return result.note;
+  }
+
+  /** Takes a note that this member signed and sends it to the second topic; peers get it by `exchange.push`. */
+  async publish(note: Uint8Array): Promise<void> {
+    this.#latestSigned = note;
+    this.#publishedMs = this.options.clock();
+    this.finality.absorb(note);
+    await this.replica.flush();
+    try {
+      await this.options.cosignatureTopic.append(note);
+    } catch (error) {
+      // The second channel carries it as well, and it is published again while the tree is not final.
+      this.options.log.warn({ error: codeOf(error) }, 'a cosignature could not be appended');
+    }
+  }
+
+  /** Reads other members' signatures from the second topic. @returns how many records came */
+  async cosignatureStep(waitMs: number, signal?: AbortSignal): Promise<number> {
+    const { cosignatureTopic, log } = this.options;
+    try {
+      this.#cosignatureOffset ??= await tailOffset(cosignatureTopic);
+      const read = await cosignatureTopic.read({
+        fromOffset: this.#cosignatureOffset,
+        maximumBytes: this.parameters.maximumReadBytes,
+        waitMs,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      for (const record of read.records) {
+        this.finality.absorb(record.value);
+        this.#cosignatureOffset = record.offset + 1n;
+      }
+      if (read.records.length === 0) this.#cosignaturesRead = true;
+      else await this.settle();
+      return read.records.length;
+    } catch (error) {
+      // Nothing here is believed or needed for good: it is read on from wherever the topic now ends.
+      log.warn({ error: codeOf(error) }, 'cosignatures cannot be read');
+      this.#cosignatureOffset = undefined;
+      this.#cosignaturesRead = false;
+      return 0;
+    }
+  }
+
+  /** Exchanges checkpoints with peers and submits the final one to outside witnesses. */
+  async peerStep(): Promise<void> {
+    await this.exchange.pull();
+    if (this.#latestSigned !== undefined) await this.exchange.push(this.#latestSigned);
+    const final = this.finality.note;
+    if (final !== undefined) await this.exchange.submitOutside(final);
+    await this.settle();
+    const behind = this.exchange.peerSize > this.replica.head.size;
+    this.#behindSinceMs = behind ? (this.#behindSinceMs ?? this.options.clock()) : undefined;
+  }
+
+  /** Asks the transport for its settings. */
+  async driftStep(): Promise<void> {
+    try {
+      const { drift } = await this.options.topic.describe();
+      const same = drift.join() === this.#drift.settings.join();
+      if (!same) this.#drift = { settings: drift, sinceMs: this.options.clock() };
+      await this.intake.learnTransport();
+    } catch (error) {
+      this.options.log.warn({ error: codeOf(error) }, 'the topic cannot be described');
+    }
+  }
+
+  /** Drops bodies of batches that are final and old enough. @returns segments removed */
+  pruneStep(): number {
+    const { keepBodiesLeaves } = this.parameters;
+    if (keepBodiesLeaves === undefined) return 0;
+    return this.replica.leaves.prune(Math.max(0, this.finality.size - keepBodiesLeaves));
+  }
+
+  #forbidSealing(): void {
+    this.#restoredBackupMs ??= this.options.clock();
+    this.signing?.sealer.forbid();
+    this.options.log.error(
+      { writer: this.signing?.writer },
+      'this writer has published batches that are not in the own outbox: sealing stops',
+    );
+  }
+
+  async #checkWriter({ member, writer, sealer }: Signing): Promise<void> {
+    const { sealStore, topic, peers, firstStart } = this.options;
+    if (sealStore === undefined) return;
+    const result = await isWriterRestored({
+      chain: `${member}/${writer}`,
+      head: sealStore.head(),
+      topic,
+      peers,
+      quorum: this.membership().quorum,
+      firstStart: firstStart === true,
+      readOffset: this.replica.head.nextOffset,
+      seen: this.intake.seenOwnBatch,
+      seenHash: this.replica.writer(`${member}/${writer}`),
+    });
+    if (result === 'restored') this.#forbidSealing();
+    else if (result === 'current') sealer.allow();
+  }
+
+  /** A cosigner that has lost its memory learns what it signed from where others saw it, before it signs again. */
+  async #learnSigned({ member, cosigner }: Signing): Promise<void> {
+    const { cosignerStore, firstStart, peers } = this.options;
+    if (cosignerStore.last(this.genesis.origin) === undefined && firstStart !== true) {
+      if (!this.#cosignaturesRead) return;
+      await this.exchange.pull();
+      const needed = Math.min(this.membership().quorum - 1, peers.length);
+      if (peers.length - this.exchange.unreachable().length < needed) return;
+      const signed = this.finality.largestSignedBy(member);
+      if (signed !== undefined) {
+        const own = signed.size <= this.replica.durableSize ? this.replica.tree.root(signed.size) : undefined;
+        // Not there yet, or another tree: signing anything would risk a contradiction.
+        if (own === undefined || !sameHash(own, signed.root)) return;
+        cosigner.adopt(signed);
+      }
+    }
+    cosigner.allow();
+  }
+
+  #makeCosigner(): Cosigner | undefined {
+    const { member, writer, keys, sealStore, cosignerStore, clock } = this.options;
+    const given = [member, writer, keys, sealStore].filter((option) => option !== undefined).length;
+    if (given === 0) return undefined;
+    if (member === undefined || keys === undefined || given < 4)
+      throw new LedgerError('configuration', 'member, writer, keys and sealStore belong together');
+    const known = this.genesis.members.find((candidate) => candidate.name === member);
+    const originSigner = parseSignerKey(keys.origin);
+    const cosignerSigner = parseSignerKey(keys.cosigner);
+    if (known !== undefined && known.originKey.text !== originSigner.key.text)
+      throw new LedgerError('configuration', 'the origin key is not the one that the genesis names');
+    return new Cosigner({
+      origin: this.genesis.origin,
+      originSigner,
+      cosignerSigner,
+      store: cosignerStore,
+      replica: this.replica,
+      clock,
+    });
+  }
+
+  #makeSigning(cosigner: Cosigner): Signing | undefined {
+    const { member, writer, keys, sealStore, topic, clock, log } = this.options;
+    if (member === undefined || writer === undefined || keys === undefined || sealStore === undefined) return undefined;
+    const signer = parseSignerKey(keys.batch);
+    const { origin } = this.genesis;
+    const sealer = new Sealer({
+      store: sealStore,
+      topic,
+      parameters: this.parameters,
+      clock,
+      log,
+      buildBatch: (head, events) => {
+        const batch = head.batch + 1;
+        const place = { batch, prev: head.headerHash, firstEvent: head.nextEvent };
+        return { ...buildBatch({ log: origin, member, writer, ...place, events, signer }), batch };
+      },
+    });
+    const rank = this.genesis.members.findIndex((candidate) => candidate.name === member);
+    const members = this.genesis.members.length;
+    const cutter = new Cutter({ origin, member, signer, topic, parameters: this.parameters, clock, rank, members });
+    return { member, writer, sealer, cosigner, cutter };
+  }
+}
+
+/** Signatures of old trees are of no use: enough of the tail to hold every member's latest. */
+async function tailOffset(topic: Topic): Promise<bigint> {
+  const end = await topic.endOffset();
+  const { startOffset } = await topic.read({ fromOffset: end, maximumBytes: 1, waitMs: 0 });
+  const tail = end - 256n;
+  return tail > startOffset ? tail : startOffset;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+}

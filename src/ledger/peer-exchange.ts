@@ -1,0 +1,152 @@
+import { formatAddCheckpoint } from './add-checkpoint.ts';
+import { parseSignedCheckpoint } from './checkpoint.ts';
+import type { Finality } from './finality.ts';
+import type { LedgerLog } from './ledger-options.ts';
+import { buildConsistencyProof } from './merkle/proof.ts';
+import { encodeUtf8 } from './encoding.ts';
+import type { AddCheckpointResult, PeerClient, WitnessClient } from './peer.ts';
+import type { Replica } from './replica.ts';
+
+export interface PeerExchangeOptions {
+  readonly peers: readonly PeerClient[];
+  readonly witnesses: readonly WitnessClient[];
+  readonly replica: Replica;
+  readonly finality: Finality;
+  readonly clock: () => number;
+  readonly log: LedgerLog;
+}
+
+/** One try to learn what the witness last signed, one with the right proof. */
+const ATTEMPTS = 3;
+
+interface Contact {
+  signedSize: number;
+  unreachableSinceMs: number | undefined;
+}
+
+/**
+ * Exchanges checkpoints with members (and outside witnesses) past the broker, so that it cannot show different logs to different members unnoticed.
+ * Everything that comes back goes through `Finality.absorb`, which checks each signature.
+ */
+export class PeerExchange {
+  readonly #options: PeerExchangeOptions;
+  readonly #contacts = new Map<object, Contact>();
+  /** Notes by outside witnesses over final checkpoints, newest only, by witness name. */
+  readonly #outside = new Map<string, { readonly size: number; readonly lines: string }>();
+  #peerSize = 0;
+
+  constructor(options: PeerExchangeOptions) {
+    this.#options = options;
+  }
+
+  /** Largest final size that a peer showed a valid checkpoint for. */
+  get peerSize(): number {
+    return this.#peerSize;
+  }
+
+  unreachable(): { readonly member: string; readonly sinceMs: number }[] {
+    return this.#options.peers.flatMap((peer) => {
+      const sinceMs = this.#contacts.get(peer)?.unreachableSinceMs;
+      return sinceMs === undefined ? [] : [{ member: peer.member, sinceMs }];
+    });
+  }
+
+  outsideCosignatures(): ReadonlyMap<string, { readonly size: number; readonly lines: string }> {
+    return this.#outside;
+  }
+
+  /** Shows the own latest signed tree to every peer, and takes their cosignatures for it. */
+  async push(note: Uint8Array): Promise<void> {
+    await Promise.all(
+      this.#options.peers.map((peer) =>
+        this.#attempt(peer, async () => {
+          const lines = await this.#submit(peer, note);
+          if (lines !== undefined) this.#options.finality.absorb(appendLines(note, lines));
+        }),
+      ),
+    );
+  }
+
+  /** Asks every peer for its final checkpoint. */
+  async pull(): Promise<void> {
+    await Promise.all(
+      this.#options.peers.map((peer) =>
+        this.#attempt(peer, async () => {
+          const note = await peer.checkpoint();
+          if (note === undefined || !this.#options.finality.absorb(note)) return;
+          this.#peerSize = Math.max(this.#peerSize, parseSignedCheckpoint(note).checkpoint.size);
+        }),
+      ),
+    );
+  }
+
+  /** Submits a final checkpoint to the outside witnesses. */
+  async submitOutside(note: Uint8Array): Promise<void> {
+    const { size } = parseSignedCheckpoint(note).checkpoint;
+    await Promise.all(
+      this.#options.witnesses.map((witness) =>
+        this.#attempt(witness, async () => {
+          if ((this.#outside.get(witness.name)?.size ?? 0) >= size) return;
+          const lines = await this.#submit(witness, note);
+          if (lines !== undefined) this.#outside.set(witness.name, { size, lines });
+        }),
+      ),
+    );
+  }
+
+  async #submit(to: PeerClient | WitnessClient, note: Uint8Array): Promise<string | undefined> {
+    const { replica } = this.#options;
+    const { size } = parseSignedCheckpoint(note).checkpoint;
+    const contact = this.#contact(to);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const oldSize = contact.signedSize;
+      if (oldSize > size) return undefined;
+      const proof =
+        oldSize === 0 || oldSize === size
+          ? []
+          : buildConsistencyProof(oldSize, size, (level, index) => replica.tree.node(level, index));
+      const result: AddCheckpointResult = await to.addCheckpoint(formatAddCheckpoint({ oldSize, proof, note }));
+      if (result.status === 200) {
+        contact.signedSize = size;
+        return result.cosignatures;
+      }
+      // A witness that lies about its size only makes itself useless: the number goes into nothing but the next request.
+      if (result.status !== 409 || !Number.isSafeInteger(result.size) || result.size < 0) return undefined;
+      contact.signedSize = result.size;
+    }
+    return undefined;
+  }
+
+  async #attempt(to: PeerClient | WitnessClient, action: () => Promise<void>): Promise<void> {
+    const contact = this.#contact(to);
+    try {
+      await action();
+      contact.unreachableSinceMs = undefined;
+    } catch (error) {
+      // Whatever a peer's client throws, this member goes on with the others.
+      if (contact.unreachableSinceMs === undefined) {
+        const name = 'member' in to ? to.member : to.name;
+        this.#options.log.warn(
+          { peer: name, error: error instanceof Error ? error.name : 'unknown' },
+          'a peer cannot be reached',
+        );
+      }
+      contact.unreachableSinceMs ??= this.#options.clock();
+    }
+  }
+
+  #contact(to: object): Contact {
+    let contact = this.#contacts.get(to);
+    if (contact === undefined) this.#contacts.set(to, (contact = { signedSize: 0, unreachableSinceMs: undefined }));
+    return contact;
+  }
+}
+
+/** The note with a witness's signature lines behind its own. */
+function appendLines(note: Uint8Array, lines: string): Uint8Array {
+  const more = encodeUtf8(lines);
+  const whole = new Uint8Array(note.length + more.length);
+  whole.set(note);
+  whole.set(more, note.length);
+  return whole;
+}
