@@ -161,7 +161,12 @@ function problemsOf(file: string): readonly { readonly path: string; readonly me
 function initialFiles(): string[] {
   const keys = ['batch.key', 'origin.key', 'cosigner.key', 'agreement.key', 'master.key'];
   const command = compose.services.init?.command ?? [];
-  const named = command.filter((_, index) => command[index - 1] === '--member');
-  const out = command[command.indexOf('--out') + 1] ?? '';
-  return [`${out}/genesis.json`, ...named.flatMap((member) => keys.map((key) => `${out}/${member}/${key}`)), '/data'];
+  const given = (option: string): string[] =>
+    command.filter((word) => word.startsWith(`${option}=`)).map((word) => word.slice(option.length + 1));
+  const [out = ''] = given('--out');
+  return [
+    `${out}/genesis.json`,
+    ...given('--member').flatMap((member) => keys.map((key) => `${out}/${member}/${key}`)),
+    '/data',
+  ];
 }
