@@ -24,13 +24,8 @@ function kafkaTopic(context: SchemaContext) {
       clientId: z.string().min(1).max(249).default('concordat'),
       tls: tls.exactOptional().describe('TLS to the brokers; plain text when left out'),
       sasl: sasl.exactOptional(),
-      create: z
-        .strictObject({
-          replicationFactor: integer(1, 32_767).default(3),
-          minimumInsyncReplicas: integer(1, 32_767).default(2),
-        })
-        .exactOptional()
-        .describe('make the topic when it is missing; left out: a missing topic is an error'),
+      replicationFactor: integer(1, 32_767).default(3).describe('of the topic, which is made when it is missing'),
+      minimumInSyncReplicas: integer(1, 32_767).default(2).describe('`min.insync.replicas` of the topic'),
     })
     .describe('one Kafka topic with one partition');
 }
