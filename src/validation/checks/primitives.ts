@@ -12,6 +12,8 @@ import {
   isTime,
   isUuid,
 } from '../primitives/scanners.ts';
+import { checkMarkdown, checkPlainText } from './markdown.ts';
+import { checkNarrative } from './narrative.ts';
 import type { CheckContext, Rule } from './report.ts';
 
 /** Checks a value at the current place. Null and undefined are the caller's business. */
@@ -69,7 +71,7 @@ function stringCheck(
   };
 }
 
-function freeTextCheck(type: string): PrimitiveCheck {
+function freeTextCheck(type: string, content: (text: string, c: CheckContext) => void): PrimitiveCheck {
   const typeRule = jsonTypeRule(type, 'string');
   return (value, c) => {
     if (typeof value !== 'string') {
@@ -82,6 +84,7 @@ function freeTextCheck(type: string): PrimitiveCheck {
     else if (value.charCodeAt(0) <= 32 || value.charCodeAt(length - 1) <= 32) {
       if (type === 'string') c.report(blankRule);
     }
+    content(value, c);
   };
 }
 
@@ -161,9 +164,9 @@ const checks: ReadonlyMap<string, PrimitiveCheck> = new Map([
   ['positiveInt', numberCheck('positiveInt', 1, largest, true)],
   ['unsignedInt', numberCheck('unsignedInt', 0, largest, true)],
   ['decimal', numberCheck('decimal', 0, 0, false)],
-  ['string', freeTextCheck('string')],
-  ['markdown', freeTextCheck('markdown')],
-  ['xhtml', freeTextCheck('xhtml')],
+  ['string', freeTextCheck('string', checkPlainText)],
+  ['markdown', freeTextCheck('markdown', checkMarkdown)],
+  ['xhtml', freeTextCheck('xhtml', checkNarrative)],
   ['code', stringCheck('code', isCode, 'no white space at the ends, single spaces inside')],
   ['id', stringCheck('id', isId, '1 to 64 of A-Z, a-z, 0-9, - and .')],
   ['date', stringCheck('date', isDate, 'YYYY, YYYY-MM or YYYY-MM-DD of the calendar')],
