@@ -1,6 +1,6 @@
 /** Finds the node that a differential's element is about, unfolding types, profiles, content references and slices on the way. */
 import type { ElementDefinition } from '../packages/definitions.ts';
-import { copyInherited, nodeOf } from './element-node.ts';
+import { copyNode, nodeOf } from './element-node.ts';
 import type { ElementNode } from './element-node.ts';
 import { SnapshotError } from './snapshot-error.ts';
 import { unfold } from './unfold.ts';
@@ -26,7 +26,9 @@ export function findOrCreate(making: Making): (element: ElementDefinition) => El
     if (!path.startsWith(`${root.name}.`)) return root;
     const exact = stepsOfId(element);
     const node =
-      exact === undefined ? walkPath(visited, stepsOfPath(element), making) : walk(root, exact.slice(1), making);
+      exact === undefined
+        ? walkPath(visited, stepsOfPath(element), element, making)
+        : walk(root, exact.slice(1), element, making);
     visited.set(path, node);
     return node;
   };
@@ -54,39 +56,54 @@ function stepsOfPath(element: ElementDefinition): Step[] {
 }
 
 /** Without ids a path means: below the element of the parent path that came last. */
-function walkPath(visited: ReadonlyMap<string, ElementNode>, steps: readonly Step[], making: Making): ElementNode {
+function walkPath(
+  visited: ReadonlyMap<string, ElementNode>,
+  steps: readonly Step[],
+  element: ElementDefinition,
+  making: Making,
+): ElementNode {
   for (let length = steps.length - 1; length > 0; length--) {
     const path = steps
       .slice(0, length)
       .map((step) => step.name)
       .join('.');
     const known = visited.get(path);
-    if (known !== undefined) return walk(known, steps.slice(length), making);
+    if (known !== undefined) return walk(known, steps.slice(length), element, making);
   }
-  return walk(making.root, steps.slice(1), making);
+  return walk(making.root, steps.slice(1), element, making);
 }
 
-function walk(from: ElementNode, steps: readonly Step[], making: Making): ElementNode {
+function walk(from: ElementNode, steps: readonly Step[], element: ElementDefinition, making: Making): ElementNode {
   let node = from;
   let isInSlice = from.sliceName !== undefined;
-  for (const step of steps) {
-    node = stepInto(node, step, isInSlice, making);
+  steps.forEach((step, index) => {
+    const isRequired = index === steps.length - 1 && (element.min ?? 0) > 0;
+    node = stepInto(node, step, { isInSlice, isRequired }, making);
     isInSlice ||= node.sliceName !== undefined;
-  }
+  });
   return node;
 }
 
-function stepInto(parent: ElementNode, step: Step, isInSlice: boolean, making: Making): ElementNode {
+interface StepContext {
+  readonly isInSlice: boolean;
+  /** The differential asks for at least one. */
+  readonly isRequired: boolean;
+}
+
+function stepInto(parent: ElementNode, step: Step, context: StepContext, making: Making): ElementNode {
   const { definition } = making;
+  const isDefining = definition.derivation === 'specialization' || definition.base === undefined;
   if (parent.children.length === 0) unfold(parent, making);
   const exact = parent.children.find((child) => child.name === step.name);
   if (exact !== undefined) return step.sliceName === undefined ? exact : sliceOf(exact, step.sliceName);
   const choice = choiceOf(parent, step.name);
-  if (choice !== undefined) return narrowChoice(choice.node, step, choice.type, isInSlice);
+  if (choice !== undefined && !(isDefining && choice.node.origin === 'created'))
+    return narrowChoice(choice.node, step, choice.type, context);
   const stem = step.name.endsWith('[x]') ? step.name.slice(0, -3) : undefined;
-  const narrowed = stem === undefined ? undefined : parent.children.find((child) => isTypeName(child.name, stem));
+  const narrowed =
+    stem === undefined || isDefining ? undefined : parent.children.find((child) => isTypeName(child.name, stem));
   if (narrowed !== undefined) return step.sliceName === undefined ? narrowed : sliceOf(narrowed, step.sliceName);
-  if (definition.derivation === 'specialization' || definition.base === undefined) return append(parent, step.name);
+  if (isDefining) return append(parent, step.name);
   throw new SnapshotError(
     'malformed',
     `${definition.url} constrains ${parent.name}.${step.name}, which its base does not have`,
@@ -114,42 +131,50 @@ function capitalised(text: string): string {
 }
 
 /**
- * An element named by its type narrows the choice to that type. Where the choice has one type already, and inside slices, the element itself
- * is meant; elsewhere it becomes a slice by type, closed to the types named so.
+ * An element named by its type. Where the choice has one type already, the element itself is meant; so it is inside slices. Elsewhere it becomes a slice by type: closed to the types named so when one of them is required, open otherwise.
  */
-function narrowChoice(node: ElementNode, step: Step, type: string, isInSlice: boolean): ElementNode {
+function narrowChoice(node: ElementNode, step: Step, type: string, context: StepContext): ElementNode {
   const sliceName = step.sliceName ?? step.name;
   const known = node.slices.find((slice) => slice.sliceName === sliceName);
   if (known !== undefined) return known;
-  const types = node.element.type ?? [];
-  const ofType = (node.before ?? node.element).type?.filter(({ code }) => code === type) ?? [];
-  if (step.sliceName === undefined && types.length === 1 && types[0]?.code === type) return node;
-  const isTouched = node.before !== undefined && node.slices.every((slice) => slice.origin !== 'created');
-  node.before ??= structuredClone(node.element);
-  if (isInSlice) {
-    node.element.type = structuredClone(ofType);
-    return node;
+  const { element } = node;
+  const types = element.type ?? [];
+  const ofType = structuredClone((node.before ?? element).type?.filter(({ code }) => code === type) ?? []);
+  if (element.slicing === undefined && step.sliceName === undefined) {
+    if (types.length === 1 && types[0]?.code === type) return node;
+    if (context.isInSlice) {
+      node.before ??= structuredClone(element);
+      element.type = ofType;
+      return node;
+    }
   }
-  const isFirst = node.slices.length === 0;
+  const isFirst = node.slices.every((slice) => slice.origin !== 'created');
   const slice = sliceOf(node, sliceName);
-  slice.element.type = structuredClone(ofType);
-  if (isTouched)
-    node.element.slicing ??= { discriminator: [{ type: 'type', path: '$this' }], ordered: false, rules: 'open' };
-  else {
-    node.element.slicing ??= { discriminator: [{ type: 'type', path: '$this' }], ordered: false, rules: 'closed' };
-    if (node.element.slicing.rules === 'closed')
-      node.element.type = [...(isFirst ? [] : types), ...structuredClone(ofType)];
-  }
+  slice.element.type = ofType;
+  node.before ??= structuredClone(element);
+  const isClosed = context.isRequired || element.slicing?.rules === 'closed';
+  element.slicing = {
+    discriminator: [{ type: 'type', path: '$this' }],
+    ordered: false,
+    rules: isClosed ? 'closed' : 'open',
+  };
+  if (isClosed) element.type = structuredClone(isFirst ? ofType : [...types, ...ofType]);
+  if (context.isRequired) element.min = 1;
   return slice;
 }
 
-/** Re-slices `a/b` start from `a`; a slice's minimum is 0 unless it says otherwise, whatever the whole element needs. */
+/**
+ * Re-slices `a/b` start from `a`. A slice has what the base says of the element, and what the differential says of the element's children; its
+ * minimum is 0 unless it says otherwise, whatever the whole element needs.
+ */
 function sliceOf(node: ElementNode, sliceName: string): ElementNode {
   const known = node.slices.find((slice) => slice.sliceName === sliceName);
   if (known !== undefined) return known;
   const outer = sliceName.includes('/') ? sliceName.slice(0, sliceName.lastIndexOf('/')) : undefined;
   const outerIndex = outer === undefined ? -1 : node.slices.findIndex((slice) => slice.sliceName === outer);
-  const slice = copyInherited(node.slices[outerIndex] ?? node, sliceName);
+  const pattern = node.slices[outerIndex] ?? node;
+  const slice = copyNode(pattern, sliceName, 'created');
+  slice.element = structuredClone(pattern.before ?? pattern.element);
   slice.element.sliceName = sliceName;
   slice.element.min = 0;
   delete slice.element.slicing;

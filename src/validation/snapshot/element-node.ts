@@ -70,7 +70,7 @@ export function copyElement(element: ElementDefinition): ElementDefinition {
 /** A copy that shares nothing; slices of the node itself are left out, those below it kept. */
 export function copyNode(node: ElementNode, sliceName: string | undefined, origin: NodeOrigin): ElementNode {
   const copy = nodeOf(copyElement(node.element), node.name, sliceName, origin);
-  copy.children.push(...copyChildren(node, origin));
+  copy.children.push(...copyChildren(node, 'inherited'));
   return copy;
 }
 
@@ -80,20 +80,4 @@ export function copyChildren(node: ElementNode, origin: NodeOrigin): ElementNode
     copy.slices.push(...child.slices.map((slice) => copyNode(slice, slice.sliceName, origin)));
     return copy;
   });
-}
-
-/** The node as its base has it: without what the differential changed, unfolded or created. */
-export function copyInherited(node: ElementNode, sliceName: string | undefined): ElementNode {
-  const copy = nodeOf(copyElement(node.before ?? node.element), node.name, sliceName, 'created');
-  for (const child of node.children) {
-    if (child.origin !== 'inherited') continue;
-    const below = copyInherited(child, child.sliceName);
-    below.slices.push(
-      ...child.slices
-        .filter((slice) => slice.origin === 'inherited')
-        .map((slice) => copyInherited(slice, slice.sliceName)),
-    );
-    copy.children.push({ ...below, origin: 'inherited' });
-  }
-  return copy;
 }

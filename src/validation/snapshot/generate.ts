@@ -33,6 +33,7 @@ export function generateSnapshot(definition: Definition, snapshotOf: SnapshotSou
     mergeElement(node.element, element);
     settle(node, element, making);
   }
+  settleTree(making.root, definition.derivation === 'specialization' && definition.kind === 'resource');
   const elements = flatten(making.root);
   if (elements.length > maximumElements)
     throw new SnapshotError('malformed', `${definition.url} unfolds to too many elements`);
@@ -79,6 +80,40 @@ function settle(node: ElementNode, differential: ElementDefinition, making: Maki
     element.constraint = withSource(element.constraint, making.definition.url) ?? [];
 }
 
+/** What only the whole tree shows. */
+function settleTree(root: ElementNode, isResourceType: boolean): void {
+  const visit = (node: ElementNode): void => {
+    const isExtension = node.name === 'extension' || node.name === 'modifierExtension';
+    if (isResourceType && isExtension && node.slices.length === 0) delete node.element.slicing;
+    dropUselessBinding(node.element);
+    for (const below of [...node.children, ...node.slices]) visit(below);
+  };
+  visit(root);
+  if (root.name !== 'Extension') return;
+  const nested = root.children.find((child) => child.name === 'extension');
+  if (nested === undefined) return;
+  const needed = nested.slices.reduce((sum, slice) => sum + (slice.element.min ?? 0), 0);
+  if (needed > (nested.element.min ?? 0)) nested.element.min = needed;
+}
+
+/** Only what can hold a code can be bound; `xhtml` and the like cannot. */
+function dropUselessBinding(element: ElementDefinition): void {
+  const types = element.type ?? [];
+  if (types.length > 0 && types.every(({ code }) => code !== undefined && unbindable.has(code))) delete element.binding;
+}
+
+const unbindable = new Set([
+  'xhtml',
+  'Narrative',
+  'boolean',
+  'decimal',
+  'integer',
+  'Reference',
+  'BackboneElement',
+  'Identifier',
+  'Period',
+]);
+
 /** An element that a type defines: it is its own base, and it has the constraints that hold for everything of its type. */
 function settleNew(element: ElementDefinition, differential: ElementDefinition, making: Making): void {
   element.base = { path: differential.path, min: element.min ?? 0, max: element.max ?? '*' };
@@ -86,8 +121,8 @@ function settleNew(element: ElementDefinition, differential: ElementDefinition, 
   element.isSummary ??= false;
   if (making.definition.kind === 'logical') return;
   const types = element.type ?? [];
-  const isResource = types.some(({ code }) => code === 'Resource');
-  if (isResource || types.length === 0) return;
+  const isBare = types.some(({ code }) => code === 'Resource' || code?.startsWith('http://hl7.org/fhirpath/') === true);
+  if (isBare || (types.length === 0 && element.contentReference === undefined)) return;
   const general = making.definition.scope.resolveType(
     types.length === 1 && types[0]?.code === 'Extension' ? 'Extension' : 'Element',
   );

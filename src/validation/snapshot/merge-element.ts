@@ -35,7 +35,10 @@ const choices = /^(defaultValue|fixed|pattern|minValue|maxValue)[A-Z]/;
 export function mergeElement(target: ElementDefinition, differential: ElementDefinition): void {
   const to = target as Element;
   const from = differential as Readonly<Element>;
+  const oldBinding = to.binding;
   for (const name of replaced) if (from[name] !== undefined) assign(to, name, from[name]);
+  if (oldBinding?.valueSet !== undefined && to.binding !== undefined && to.binding.valueSet === undefined)
+    to.binding = { ...to.binding, valueSet: oldBinding.valueSet };
   for (const name of appendable) {
     const text = from[name];
     if (typeof text === 'string') to[name] = text.startsWith('...') ? `${to[name] ?? ''}\n${text.slice(3)}` : text;
@@ -68,7 +71,8 @@ export function overlayProfile(target: ElementDefinition, profileRoot: ElementDe
     to.isModifier = true;
     if (profileRoot.isModifierReason !== undefined) to.isModifierReason = profileRoot.isModifierReason;
   }
-  to.constraint = united(to.constraint, profileRoot.constraint, (constraint) => constraint.key ?? '');
+  if (target.type?.some(({ code }) => code === 'Extension' || code === 'Resource') === true)
+    to.constraint = united(to.constraint, profileRoot.constraint, (constraint) => constraint.key ?? '');
   to.condition = united(to.condition, profileRoot.condition, (key) => key);
   for (const name of ['constraint', 'condition'] as const) if (to[name] === undefined) Reflect.deleteProperty(to, name);
 }
