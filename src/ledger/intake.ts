@@ -84,7 +84,7 @@ export class Intake {
       if (found !== undefined && !own.sealer.readBack(found)) return 'foreign-signer';
     }
     if (this.#exactSends !== true) return 'ok';
-    for (const { batch, offset } of own.sealer.takeLost(context.replica.head.nextOffset)) {
+    for (const { batch, offset } of own.sealer.takeLost(context.replica.durableOffset)) {
       const detail = `batch ${String(batch)} was acknowledged at offset ${String(offset)} and does not stand there`;
       this.#incident('dropped', this.#leafAt(offset), own, detail);
     }

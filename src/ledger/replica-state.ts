@@ -77,14 +77,14 @@ export function readWriters(storage: LedgerStorage): Map<string, WriterChain> {
   const writers = new Map<string, WriterChain>();
   for (const { value } of storage.state.scan('writer/')) {
     const stored = fromJsonBytes<StoredWriter>(value);
-    writers.set(stored.writer, { ...stored, headerHash: decodeBase64(stored.headerHash) });
+    writers.set(`${stored.member}/${stored.writer}`, { ...stored, headerHash: decodeBase64(stored.headerHash) });
   }
   return writers;
 }
 
 export function writerChange(chain: WriterChain): [string, Uint8Array] {
   const stored: StoredWriter = { ...chain, headerHash: encodeBase64(chain.headerHash) };
-  return [`writer/${chain.writer}`, jsonBytes(stored)];
+  return [`writer/${chain.member}/${chain.writer}`, jsonBytes(stored)];
 }
 
 /** Sizes of accepted cuts: the only sizes that members sign. */

@@ -54,6 +54,7 @@ export class Replica {
   readonly #incidentCounts = new Map<string, number>();
   #head: ReplicaHead;
   #durableSize: number;
+  #durableOffset: bigint;
   #changes = new Map<string, Uint8Array | undefined>();
   #rowsSinceMerge = 0;
   #flushing: Promise<unknown> = Promise.resolve();
@@ -63,6 +64,7 @@ export class Replica {
     this.#options = options;
     this.#head = readHead(storage);
     this.#durableSize = this.#head.size;
+    this.#durableOffset = this.#head.nextOffset;
     this.tree = new TreeStore(storage, this.#head.size);
     this.leaves = new LeafStore(storage, this.#head.size, this.#head.lengths);
     this.#events = new EventIndex({ storage, name: 'events', manifest: this.#head.eventRuns, seed });
@@ -80,6 +82,11 @@ export class Replica {
   /** Leaves below this survive a crash: only such a tree may be signed. */
   get durableSize(): number {
     return this.#durableSize;
+  }
+
+  /** Where a restart would read the topic on. */
+  get durableOffset(): bigint {
+    return this.#durableOffset;
   }
 
   get incidents(): readonly Incident[] {
@@ -179,6 +186,7 @@ export class Replica {
       throw error;
     }
     this.#durableSize = head.size;
+    this.#durableOffset = head.nextOffset;
     this.#events.removeMerged();
     this.#blobs.removeMerged();
   }

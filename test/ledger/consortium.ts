@@ -23,9 +23,14 @@ function digest(text: string): Buffer {
 }
 
 /** A consortium whose keys follow from the names: the same at every run. */
-export function makeConsortium(options: { members?: number; origin?: string; parameters?: Partial<LogParameters> } = {}): TestConsortium {
+export function makeConsortium(
+  options: { members?: number; origin?: string; parameters?: Partial<LogParameters> } = {},
+): TestConsortium {
   const origin = options.origin ?? 'ledger.example/test';
-  const names = ['hospital', 'clinics', 'payer', 'lab', 'registry', 'pharmacy', 'imaging'].slice(0, options.members ?? 3);
+  const names = ['hospital', 'clinics', 'payer', 'lab', 'registry', 'pharmacy', 'imaging'].slice(
+    0,
+    options.members ?? 3,
+  );
   const key = (name: string, type: NoteKeyType, label: string) =>
     generateSigningKey({ name, type, seed: digest(`${origin} ${name} ${label}`) });
   const made = names.map((name) => ({
