@@ -122,19 +122,16 @@ function provenanceSchema(context: SchemaContext) {
 
 function limitsSchema() {
   return z.strictObject({
-    requestBodyBytes: integer(KIBIBYTE, 1024 * MEBIBYTE)
-      .default(64 * MEBIBYTE)
+    requestBytes: integer(KIBIBYTE, 1024 * MEBIBYTE)
+      .default(50 * MEBIBYTE)
       .describe('larger requests get 413'),
-    answerBodyBytes: integer(KIBIBYTE, 1024 * MEBIBYTE)
-      .default(64 * MEBIBYTE)
+    answerBytes: integer(KIBIBYTE, 1024 * MEBIBYTE)
+      .default(100 * MEBIBYTE)
       .describe('larger upstream answers get 502'),
-    jsonDepth: integer(16, 512).default(100).describe('deeper nesting gets 400'),
-    bundleEntries: integer(1, 100_000).default(10_000).describe('entries of a batch or transaction; more get 413'),
-    pageSize: integer(1, 10_000).default(1_000).describe('largest page of a search, whatever `_count` says'),
-    requestsPerSecond: integer(0, 1_000_000).default(0).describe('per client, 0 for no limit; above it 429'),
-    requestBurst: integer(1, 1_000_000)
-      .default(200)
-      .describe('requests that a client may make at once before the rate holds it'),
+    jsonDepth: integer(16, 512).default(200).describe('deeper nesting gets 400'),
+    bundleEntries: integer(1, 100_000).default(5_000).describe('entries of a batch or transaction; more get 413'),
+    pageSize: integer(1, 1_000).default(50).describe('entries of a federated page when `_count` is not given'),
+    requestsPerMinute: integer(1, 10_000_000).default(60_000).describe('per client; beyond it 429'),
     cursorLifetimeMs: integer(1_000, 7 * 86_400_000)
       .default(3_600_000)
       .describe('how long a paging link lives'),
