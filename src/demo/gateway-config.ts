@@ -6,7 +6,7 @@ import { DEMO_AUDIENCE, DEMO_ISSUER } from './token-issuer.ts';
 /** Folder of the FHIR packages and rule sets that come with the project. */
 export const PROFILES_DIR = new URL('../../profiles', import.meta.url).pathname;
 /** Rule set that the demo consortium begins with. */
-export const RULES_FILE = join(PROFILES_DIR, 'rules', 'us-core.yaml');
+export const RULES_FILE = new URL('./rules.yaml', import.meta.url).pathname;
 
 /** Writes a member's configuration file; JSON is YAML too. Written at each start, because ports may have changed. */
 export function writeGatewayConfig(plan: ConsortiumPlan, member: PlannedMember): void {
