@@ -53,6 +53,7 @@ export class KafkaTopic implements Topic {
   }
 
   async connect(): Promise<void> {
+    if (this.#reader !== undefined) return;
     const untilMs = Date.now() + (this.#options.connectTimeoutMs ?? 15_000);
     for (;;) {
       try {

@@ -1,0 +1,360 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pino, type Logger } from 'pino';
+import { Registry } from 'prom-client';
+import { createCompliance } from './compliance/queries.ts';
+import type { Config, TopicConfig, UpstreamConfig } from './config/config.ts';
+import { parseYaml } from './config/parse-yaml.ts';
+import { createApp } from './gateway/app.ts';
+import { createOpenAuthenticator, type Authenticator } from './gateway/auth/authenticator.ts';
+import { createJwtAuthenticator } from './gateway/auth/jwt-authenticator.ts';
+import { createGatewayMetrics } from './gateway/metrics.ts';
+import type { Alarm, GatewayParts } from './gateway/parts.ts';
+import { createPeerClient } from './gateway/peer-client.ts';
+import { UpstreamClient } from './gateway/upstream-client.ts';
+import { createUpstreamHistory, createVersionReader } from './gateway/upstream-history.ts';
+import { createWitnessClient } from './gateway/witness-client.ts';
+import { hmacSha256 } from './hash.ts';
+import { FileTopic } from './ledger/file-topic.ts';
+import { KafkaTopic } from './ledger/kafka-topic.ts';
+import { openLedgerNode, publishGenesis } from './ledger/ledger-node.ts';
+import type { LedgerNodeHandle } from './ledger/ledger-options.ts';
+import { TransportError, type Topic } from './ledger/transport.ts';
+import { ProvenanceStore } from './provenance/provenance-store.ts';
+import { Reconciler } from './provenance/reconciler.ts';
+import { RecordQueries } from './provenance/record-queries.ts';
+import { ExchangeRecorder } from './provenance/recorder.ts';
+import { loadPackages } from './validation/packages/load-packages.ts';
+import { createRuleSet, requiredProfiles, severityOverrides } from './validation/rules.ts';
+import { parseRules, type RuleSetModel } from './validation/rules-parse.ts';
+import { assertProfilesUsable, createValidatorFor } from './validation/validator-factory.ts';
+import type { RuleSet, Validator } from './validation/validator.ts';
+
+/** A gateway that listens. */
+export interface RunningGateway {
+  /** Scheme, host and port that it listens on. */
+  readonly url: string;
+  /** Drains requests, then closes the parts in the order of their dependence. Safe to call once. */
+  close(): Promise<void>;
+}
+
+const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length));
+const clock = (): number => Date.now();
+
+/**
+ * Composes one gateway from its configuration and starts it: parts that others need come first, the port opens last.
+ * @throws {AppError} the part's own error; nothing is left running then
+ */
+export async function startGateway(config: Config): Promise<RunningGateway> {
+  const logger = pino({ level: config.logging.level, base: { member: config.member, gateway: config.writer } });
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    return await compose(config, logger, closers, closeAll);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+async function compose(
+  config: Config,
+  logger: Logger,
+  closers: (() => Promise<void> | void)[],
+  closeAll: () => Promise<void>,
+): Promise<RunningGateway> {
+  mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  const masterKey = decodeMasterKey(config.provenance.masterKey.reveal());
+  const { ruleSet, validator } = await loadValidation(config);
+
+  const store = new ProvenanceStore({
+    dataDir: join(config.dataDir, 'provenance'),
+    ...(config.provenance.keyDir !== undefined && { keyDir: config.provenance.keyDir }),
+    masterKey,
+  });
+  closers.push(() => store.close());
+  const node: { current: LedgerNodeHandle | undefined } = { current: undefined };
+  const recorder = new ExchangeRecorder({
+    store,
+    writer: config.writer,
+    outboxLimit: config.provenance.outboxLimit,
+    rules: () => node.current?.view.ruleSet().index ?? 0,
+    clock,
+    random,
+    onCommitted: () => node.current?.notifyCommitted(),
+    dataDir: config.dataDir,
+  });
+  closers.push(() => recorder.close());
+
+  const topic = openTopic(config.ledger.topic, logger);
+  closers.push(() => topic.close());
+  const ledger = openLedger(config, logger, recorder, topic, closers);
+  node.current = ledger;
+
+  const upstreams = openUpstreams(config, closers);
+  const context = () => ({
+    ruleSet: ruleSet.digest,
+    packages: validator.context.packages,
+    engine: validator.context.engine,
+  });
+  const queries = new RecordQueries(store, recorder.vault);
+  const reconciler = new Reconciler({
+    recorder,
+    queries,
+    history: createUpstreamHistory(upstreams),
+    totalTimeoutMs: (name) => upstreams.get(name)?.totalTimeoutMs ?? 0,
+    context,
+    clock,
+    onError: (error) => logger.warn({ code: codeOf(error) }, 'open exchanges could not be settled now'),
+    onSettled: ({ eventId, how }) => logger.info({ event: eventId, how }, 'an exchange that was cut off is settled'),
+  });
+  const alarms = (): Alarm[] => [
+    ...ledger.view.status().alarms.map(({ kind, detail }) => ({ kind, text: detail })),
+    ...(recorder.failing === undefined
+      ? []
+      : [{ kind: 'recording', text: 'nothing can be recorded: writes and reads are refused' }]),
+    ...[...upstreams.values()]
+      .filter((upstream) => upstream.isHeldBack)
+      .map(({ name }) => ({ kind: 'upstream', text: `${name} keeps failing` })),
+  ];
+  const parts: GatewayParts = {
+    member: config.member,
+    publicUrl: config.publicUrl,
+    upstreams,
+    authenticator: createAuthenticator(config, logger),
+    smart: undefined,
+    recorder,
+    validator,
+    ruleSet,
+    adoptedRuleSets: () => [ledger.view.ruleSet().digest],
+    ledger: ledger.view,
+    compliance: createCompliance({
+      member: config.member,
+      store,
+      recorder,
+      queries,
+      ledger: ledger.view,
+      readVersion: createVersionReader(upstreams),
+      context,
+      clock,
+      random,
+    }),
+    logger,
+    metrics: createGatewayMetrics(new Registry(), alarms),
+    alarms,
+    clock,
+    random,
+    cursorKey: hmacSha256(masterKey, new TextEncoder().encode('concordat/cursor/v1')),
+    ...config.federation,
+    limits: config.limits,
+  };
+  const server = createServer(createApp(parts));
+  await listen(server, config.listen);
+  closers.push(() => drain(server));
+  closers.push(() => reconciler.stop());
+  // The port is open before the ledger starts, because members that start together ask each other for what they know.
+  await startLedger(ledger, topic, logger, closers);
+  reconciler.start();
+  const url = urlOf(server, config.listen.host);
+  logger.info({ url, origin: ledger.view.origin }, 'listening');
+  return { url, close: closeAll };
+}
+
+async function loadValidation(config: Config): Promise<{ ruleSet: RuleSet; validator: Validator }> {
+  const readRules = (file: string): RuleSetModel => parseRules(parseYaml(readFileSync(file, 'utf8')));
+  const shared = readRules(config.validation.rules);
+  const local = config.validation.localRules === undefined ? undefined : readRules(config.validation.localRules);
+  const packages = await loadPackages({
+    packages: config.validation.packages,
+    packagesDirectory: config.validation.packagesDir,
+  });
+  assertProfilesUsable(packages, requiredProfiles(shared, local));
+  const validator = createValidatorFor({
+    packages,
+    policy: shared.policy,
+    overrides: severityOverrides(shared, local),
+    cannotTell: shared.cannotTell,
+    today: new Date().toISOString().slice(0, 10),
+  });
+  return { ruleSet: createRuleSet(shared, local), validator };
+}
+
+function openLedger(
+  config: Config,
+  logger: Logger,
+  recorder: ExchangeRecorder,
+  topic: Topic,
+  closers: (() => Promise<void> | void)[],
+): LedgerNodeHandle {
+  const { ledger } = config;
+  const cosignatureTopic = openTopic(ledger.cosignatureTopic, logger);
+  closers.push(() => cosignatureTopic.close());
+  const node = openLedgerNode({
+    genesis: new Uint8Array(readFileSync(ledger.genesis)),
+    member: config.member,
+    writer: config.writer,
+    keys: {
+      batch: ledger.keys.batch.reveal(),
+      origin: ledger.keys.origin.reveal(),
+      cosigner: ledger.keys.cosigner.reveal(),
+    },
+    sealStore: recorder.outbox,
+    topic,
+    cosignatureTopic,
+    peers: ledger.peers.map((peer) => createPeerClient(peer)),
+    witnesses: ledger.witnesses.map((witness) => createWitnessClient(witness)),
+    dataDir: join(config.dataDir, 'ledger'),
+    parameters: ledger.parameters,
+    clock,
+    random,
+    log: logger,
+  });
+  closers.push(() => node.close());
+  return node;
+}
+
+const TOPIC_WAIT_MS = 20_000;
+const TOPIC_RETRY_MS = 2_000;
+
+/**
+ * Starts the ledger; while the topic cannot be reached the gateway goes on without it, because events queue durably until it can.
+ * @throws {AppError} what waiting cannot mend: another genesis, a damaged replica
+ */
+async function startLedger(
+  ledger: LedgerNodeHandle,
+  topic: Topic,
+  logger: Logger,
+  closers: (() => Promise<void> | void)[],
+): Promise<void> {
+  const stop = new AbortController();
+  const started = (async (): Promise<void> => {
+    while (!stop.signal.aborted) {
+      try {
+        await topic.connect();
+        await publishGenesis(topic, ledger.view.genesisBytes());
+        return await ledger.start();
+      } catch (error) {
+        if (!(error instanceof TransportError) || !['unavailable', 'outcome-unknown'].includes(error.code)) throw error;
+        logger.warn({ code: error.code }, 'the ledger topic cannot be reached; events wait in the outbox');
+        await delay(TOPIC_RETRY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+      }
+    }
+  })();
+  closers.push(async () => {
+    stop.abort();
+    await started.catch(() => undefined);
+  });
+  started.catch((error: unknown) => logger.fatal({ code: codeOf(error) }, 'the ledger cannot start'));
+  await Promise.race([started, delay(TOPIC_WAIT_MS, undefined, { ref: false })]);
+}
+
+function openTopic(config: TopicConfig, logger: Logger): Topic {
+  if (config.kind === 'file') return new FileTopic({ path: config.path });
+  const { tls, sasl } = config;
+  return new KafkaTopic({
+    brokers: config.brokers,
+    topic: config.topic,
+    clientId: config.clientId,
+    create: { replicationFactor: config.replicationFactor, minimumInsyncReplicas: config.minimumInSyncReplicas },
+    ...(tls !== undefined && {
+      tls: {
+        ...(tls.caFile !== undefined && { ca: readFileSync(tls.caFile, 'utf8') }),
+        ...(tls.certificateFile !== undefined && { certificate: readFileSync(tls.certificateFile, 'utf8') }),
+        ...(tls.key !== undefined && { key: tls.key.reveal() }),
+        ...(tls.serverName !== undefined && { serverName: tls.serverName }),
+      },
+    }),
+    ...(sasl !== undefined && { sasl: { ...sasl, password: sasl.password.reveal() } }),
+    onNote: ({ what, detail }) => logger.debug({ topic: config.topic, what, detail }, 'topic'),
+  });
+}
+
+function openUpstreams(config: Config, closers: (() => Promise<void> | void)[]): ReadonlyMap<string, UpstreamClient> {
+  const open = (name: string, { url, auth, timeouts, concurrency }: UpstreamConfig): UpstreamClient =>
+    new UpstreamClient({
+      name,
+      url,
+      auth: upstreamAuth(auth),
+      connectTimeoutMs: timeouts.connectMs,
+      headersTimeoutMs: timeouts.headersMs,
+      totalTimeoutMs: timeouts.totalMs,
+      concurrency,
+      answerBodyBytes: config.limits.answerBytes,
+      clock,
+      jitter: Math.random,
+    });
+  const upstreams = new Map(Object.entries(config.upstreams).map(([name, upstream]) => [name, open(name, upstream)]));
+  closers.push(async () => void (await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))));
+  return upstreams;
+}
+
+function upstreamAuth(auth: UpstreamConfig['auth']): ConstructorParameters<typeof UpstreamClient>[0]['auth'] {
+  switch (auth.kind) {
+    case 'none':
+      return auth;
+    case 'basic':
+      return { kind: 'basic', username: auth.username, password: auth.password.reveal() };
+    case 'bearer':
+      return { kind: 'bearer', token: auth.token.reveal() };
+  }
+}
+
+function createAuthenticator(config: Config, logger: Logger): Authenticator {
+  const { auth, listen: address } = config;
+  if (auth.mode === 'open') {
+    logger.warn(
+      { host: address.host },
+      'OPEN MODE: no token is asked for, everybody on this machine may read and write everything',
+    );
+    return createOpenAuthenticator(address.host);
+  }
+  const issuers = auth.issuers.map(({ issuer, audience, algorithms, claims, ...keys }) => ({
+    issuer,
+    audience,
+    algorithms,
+    claims,
+    keys: keys.jwksFile === undefined ? { url: keys.jwksUrl ?? '' } : { file: keys.jwksFile },
+  }));
+  return createJwtAuthenticator({ issuers, clock });
+}
+
+function listen(server: Server, address: Config['listen']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address.port, address.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** Lets requests under way finish; connections that only wait are closed at once. */
+function drain(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const force = setTimeout(() => server.closeAllConnections(), 10_000);
+    server.close(() => {
+      clearTimeout(force);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function urlOf(server: Server, host: string): string {
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+function decodeMasterKey(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, 'base64'));
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unexpected';
+}

@@ -1,0 +1,29 @@
+import type { LedgerView, ProofState } from '../../src/ledger/ledger-view.ts';
+
+/** A replica that has seen nothing but what a test says it has. */
+export function emptyLedgerView(seen: Map<string, { proof?: ProofState; event?: Uint8Array }> = new Map()): LedgerView {
+  const nothing = (): undefined => undefined;
+  return {
+    origin: 'ledger.example/test',
+    member: 'hospital',
+    originKey: undefined,
+    genesisBytes: () => new Uint8Array(0),
+    policyFile: () => '',
+    checkpoint: nothing,
+    tile: nothing,
+    entryBundle: nothing,
+    blob: nothing,
+    receipt: () => ({ state: 'unknown' }),
+    proofState: (eventId) => seen.get(eventId)?.proof ?? { state: 'unknown' },
+    event: (eventId) => seen.get(eventId)?.event,
+    head: nothing,
+    members: () => [],
+    ruleSet: () => ({ index: 1, digest: 'a'.repeat(64) }),
+    evidenceNames: () => [],
+    evidence: nothing,
+    addCheckpoint: () => Promise.resolve({ status: 503 }),
+    status: () => {
+      throw new TypeError('not asked here');
+    },
+  };
+}
