@@ -1,6 +1,5 @@
 /** Agreement on valid or invalid with recorded verdicts: `node scripts/oracle-agreement.ts --set DIR [--name SET] [--show N] [--packages-dir DIR]`. */
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { loadPackages } from '../src/validation/packages/load-packages.ts';

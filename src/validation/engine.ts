@@ -1,4 +1,5 @@
 /** The validator: packages, terminology and a policy in, findings on instances out. Everything is compiled when first needed and kept. */
+import { checkAttachment } from './checks/attachment.ts';
 import { checkBundle } from './checks/bundle.ts';
 import { canonicalResources, checkCanonicalUrl } from './checks/canonical-resources.ts';
 import { checkCoding } from './checks/coding.ts';
@@ -182,6 +183,7 @@ export class Engine {
     if (info.name === 'Coding') rules.push((value, c) => checkCoding(value, c, this.options.scope));
     if (info.name === 'Reference') rules.push(checkReference);
     if (info.name === 'Identifier') rules.push(checkIdentifier);
+    if (info.name === 'Attachment') rules.push(checkAttachment);
     if (info.name === 'Bundle') rules.push(checkBundle);
     if (info.ancestors.includes('DomainResource')) rules.push(checkContained);
     return rules;

@@ -89,18 +89,17 @@ function checkCoding(value: unknown, c: CheckContext, findings: BindingFindings)
   const { code, system } = value;
   if (typeof code !== 'string') findings.missing(c);
   else
-    findings.tell(
-      findings.set.has(textOr(system, ''), code, textOr(value['version'])),
-      c,
-      `${textOr(system, '')}#${code}`,
-    );
+    findings.tell(findings.set.has(textOr(system), code, textOr(value['version'])), c, `${textOr(system, '')}#${code}`);
 }
 
+/** Units are UCUM's: a list of them is no enumeration of all ways to write one, so only a warning unless the system itself is wrong. */
 function checkQuantity(value: unknown, c: CheckContext, findings: BindingFindings): void {
   if (!isObject(value)) return;
   const { code, system } = value;
-  if (typeof code !== 'string') findings.missing(c);
-  else findings.tell(findings.set.has(textOr(system, ''), code), c, `${textOr(system, '')}#${code}`);
+  if (typeof code !== 'string') return;
+  const answer = findings.set.has(textOr(system), code);
+  if (answer === 'no' && system === 'http://unitsofmeasure.org') findings.unit(c, code);
+  else findings.tell(answer, c, `${textOr(system, '')}#${code}`);
 }
 
 /** One coding from the value set is enough. */
@@ -117,7 +116,7 @@ function checkConcept(value: unknown, c: CheckContext, findings: BindingFindings
     const coding: unknown = codings[at];
     if (!isObject(coding) || typeof coding['code'] !== 'string') continue;
     coded = true;
-    const answer = findings.set.has(textOr(coding['system'], ''), coding['code'], textOr(coding['version']));
+    const answer = findings.set.has(textOr(coding['system']), coding['code'], textOr(coding['version']));
     if (answer === 'yes') return;
     if (answer === 'cannot-tell') best = answer;
   }
@@ -156,11 +155,18 @@ class BindingFindings {
   tell(answer: Answer, c: CheckContext, found: string): void {
     if (answer === 'yes') return;
     const rules = this.texts();
-    c.report(answer === 'no' ? rules.no : rules.unknown, '', found);
+    // A maximum value set of systems that are not loaded excludes nothing for certain.
+    const certain = answer === 'no' && (this.strength !== 'maximum' || this.set.unresolved.length === 0);
+    c.report(certain ? rules.no : rules.unknown, '', found);
   }
 
   missing(c: CheckContext): void {
-    if (this.strength === 'required') c.report(this.texts().missing);
+    if (this.strength === 'required' && this.set.known) c.report(this.texts().missing);
+  }
+
+  unit(c: CheckContext, code: string): void {
+    if (this.strength === 'extensible') this.tell('no', c, code);
+    else c.report({ ...this.texts().no, id: `binding-${this.strength}-unit`, severity: 'warning' }, '', code);
   }
 
   private texts(): { no: Rule; unknown: Rule; missing: Rule } {

@@ -2,6 +2,7 @@
 import type { CheckContext, Rule } from '../checks/report.ts';
 import { compileExpression } from '../fhirpath/compile.ts';
 import type { PackageScope } from '../packages/definitions.ts';
+import { correctedExpression } from './corrections.ts';
 import type { ElementConstraint } from './element-tree.ts';
 
 /** Checks a value (and a primitive's `_` sibling) that the context's place is at. */
@@ -33,7 +34,7 @@ export interface ConstraintOptions {
 export function constraintCheck(constraint: ElementConstraint, options: ConstraintOptions): ValueCheck | undefined {
   if (structural.has(constraint.key) || constraint.expression === undefined) return undefined;
   if (constraint.bestPractice && !options.bestPractice) return undefined;
-  const holds = compileExpression(constraint.expression, {
+  const holds = compileExpression(correctedExpression(constraint.expression), {
     typeName: options.typeName,
     scope: options.scope,
     withoutEval: options.withoutEval,

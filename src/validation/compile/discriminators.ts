@@ -30,8 +30,21 @@ export function discriminatorTest(
 ): SliceTest | undefined {
   const steps = parseDiscriminatorPath(discriminator.path);
   if (steps === undefined) return undefined;
-  const cursor = navigate({ node: slice, scope: parts.scope, targets: [] }, steps, parts);
-  if (cursor === undefined) return undefined;
+  const start = { node: slice, scope: parts.scope, targets: [] };
+  const cursors = navigate(start, steps, parts);
+  for (const cursor of cursors) {
+    const test = testOf(cursor, discriminator, steps, parts);
+    if (test !== undefined) return test;
+  }
+  return undefined;
+}
+
+function testOf(
+  cursor: Cursor,
+  discriminator: { type: string; path: string },
+  steps: readonly PathStep[],
+  parts: DiscriminatorParts,
+): SliceTest | undefined {
   switch (discriminator.type) {
     case 'value':
     case 'pattern':
@@ -55,16 +68,30 @@ interface Cursor {
   readonly targets: readonly string[];
 }
 
-function navigate(start: Cursor, steps: readonly PathStep[], parts: DiscriminatorParts): Cursor | undefined {
-  let at: Cursor | undefined = start;
+/** Where the path leads, the element itself first; where an element on the way is sliced in turn, its slices may say what it does not. */
+function navigate(start: Cursor, steps: readonly PathStep[], parts: DiscriminatorParts): readonly Cursor[] {
+  let at: Cursor[] = [start];
   for (const step of steps) {
-    if (at === undefined) return undefined;
-    if (step.kind === 'element') at = child(at, step.name, parts);
-    else if (step.kind === 'extension') at = extension(at, step.url, parts);
-    else if (step.kind === 'resolve') at = target(at, parts);
-    else at = ofType(at, step.type);
+    at = at.flatMap((cursor) => {
+      const next = follow(cursor, step, parts);
+      if (next === undefined) return [];
+      return [next, ...next.node.slices.map((slice): Cursor => ({ ...next, node: slice }))];
+    });
   }
   return at;
+}
+
+function follow(cursor: Cursor, step: PathStep, parts: DiscriminatorParts): Cursor | undefined {
+  switch (step.kind) {
+    case 'element':
+      return child(cursor, step.name, parts);
+    case 'extension':
+      return extension(cursor, step.url, parts);
+    case 'resolve':
+      return target(cursor, parts);
+    case 'of-type':
+      return ofType(cursor, step.type);
+  }
 }
 
 function child(at: Cursor, name: string, parts: DiscriminatorParts): Cursor | undefined {

@@ -151,13 +151,24 @@ class CompiledSlices implements SliceSet {
     this.isArray = element.isArray;
     const rule = (id: string, text: string): Rule => ({ id, severity: 'error', code: 'structure', text, profile });
     this.closedRule = rule('slice-closed', `No slice of ${node.id} fits, and the slicing is closed`);
-    this.endRule = rule('slice-open-at-end', `Items of no slice of ${node.id} are allowed at the end only`);
-    this.orderRule = rule('slice-order', `The slices of ${node.id} must stand in their order`);
-    this.twoRule = rule('slice-ambiguous', `The item fits more than one slice of ${node.id}`);
-    this.undecidedRule = {
-      ...rule('slice-cannot-tell', `What distinguishes the slices of ${node.id} cannot be told from the profile`),
+    // The oracle never looks at where the others stand; a policy may make it an error again.
+    this.endRule = {
+      ...rule('slice-open-at-end', `Items of no slice of ${node.id} are allowed at the end only`),
       severity: 'warning',
     };
+    this.orderRule = rule('slice-order', `The slices of ${node.id} must stand in their order`);
+    this.twoRule = rule('slice-ambiguous', `The item fits more than one slice of ${node.id}`);
+    // A profile that does not say what distinguishes a slice is wrong; where another profile would have to say it, that one is missing.
+    const loaded = slices.every((slice) =>
+      slice.node.types.every((type) =>
+        type.profiles.every((one) => options.scope.resolve(one, 'StructureDefinition') !== undefined),
+      ),
+    );
+    const undecidable = `What distinguishes the slices of ${node.id} cannot be told from the profile`;
+    this.undecidedRule =
+      loaded && slicing.discriminators.length > 0
+        ? rule('slice-undecidable', undecidable)
+        : { ...rule('slice-cannot-tell', undecidable), severity: 'warning' };
   }
 
   absent(c: CheckContext): void {
@@ -201,10 +212,7 @@ class CompiledSlices implements SliceSet {
     for (let index = 0; index < this.slices.length; index++) {
       const slice = this.slices[index] as Slice;
       const positions = members[index] as number[];
-      if (slice.test === undefined) {
-        if (slice.node.min > 0) c.report(this.undecidedRule);
-        continue;
-      }
+      if (slice.test === undefined) continue;
       if (positions.length < slice.node.min) c.report(slice.minimumRule);
       if (positions.length > slice.node.max) c.report(slice.maximumRule, '', String(positions.length));
       if (positions.length > 0) slice.nested?.assign(positions, value, sibling, form, facts, c);
@@ -215,7 +223,11 @@ class CompiledSlices implements SliceSet {
     let found = -1;
     for (let index = 0; index < this.slices.length; index++) {
       const slice = this.slices[index] as Slice;
-      if (slice.test === undefined || !slice.test(item, form.typeCode, c)) continue;
+      if (slice.test === undefined) {
+        this.reportItem(this.undecidedRule, form, at, facts, c);
+        continue;
+      }
+      if (!slice.test(item, form.typeCode, c)) continue;
       if (found >= 0) this.reportItem(this.twoRule, form, at, facts, c);
       else found = index;
     }

@@ -9,7 +9,7 @@ export function lengthCheck(node: ElementNode, profile: string): ValueCheck | un
   if (maxLength === undefined || maxLength <= 0) return undefined;
   const rule: Rule = {
     id: 'string-too-long',
-    severity: 'error',
+    severity: node.types.some((type) => type.code === 'markdown') ? 'warning' : 'error',
     code: 'too-long',
     text: `At most ${maxLength} characters are allowed`,
     profile,
@@ -43,7 +43,7 @@ function limitCheck(limit: FixedValue, side: 'minimum' | 'maximum', profile: str
   return (value, c) => {
     const order = compareValues(value, limit.value);
     if (order === undefined) {
-      if (isObject(value) && isObject(limit.value)) c.report(unlikeRule);
+      if (isObject(value) && typeof value['code'] === 'string') c.report(unlikeRule);
       return;
     }
     if (side === 'minimum' ? order < 0 : order > 0) c.report(rule, '', isObject(value) ? undefined : String(value));
