@@ -1,5 +1,5 @@
 import type { Caller, ExchangeIntent } from './exchange-record.ts';
-import { indexTag, resourceTag, versionTag } from './index-tags.ts';
+import { indexTag, resourceTag, userValues, versionTag } from './index-tags.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 import { base64url, type RequestPart } from './record.ts';
 import type { OpenedRecord } from './record-vault.ts';
@@ -72,18 +72,19 @@ export async function erasePatient(
   recorder.flush();
   doomed.push(collect(options, erasure, tag, after, Number.MAX_SAFE_INTEGER));
   const keyId = store.keys.subjectKey(tag)?.keyId ?? null;
+  const erased = recorder.prepareErasure(exchange, intentOf(erasure), outcomeOf(erasure), erasure.ground);
   const erasedParts = store.transaction(() => {
     const parts = removeRows(store, doomed, tag);
     // Once this is committed the erasure stands: a crash right after it is finished by the next start, which destroys the key.
     store.database
       .prepare('INSERT OR REPLACE INTO tombstone (tag, event_id, erased_ms, key_id) VALUES (?, ?, ?, ?)')
       .run(tag, idBytes, exchange.startedMs, keyId);
+    erased.insert();
     return parts;
   });
+  erased.committed();
   store.keys.destroy(tag);
   store.database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
-
-  await recorder.completeErasure(exchange, intentOf(erasure), outcomeOf(erasure), erasure.ground);
   return { eventId: exchange.eventId, erasedParts };
 }
 
@@ -121,7 +122,7 @@ function tagsOfErased(
   }
   const request: RequestPart = opened.request ?? {};
   if (request.subject !== undefined) tags.push(indexTag(keys, 'subject', request.subject));
-  if (request.user !== undefined) tags.push(indexTag(keys, 'user', request.user));
+  for (const user of userValues(request.user)) tags.push(indexTag(keys, 'user', user));
   const { upstream: asked, resourceType } = opened.record;
   if (
     opened.entities.length === 0 &&

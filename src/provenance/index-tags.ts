@@ -14,6 +14,13 @@ export function resourceTag(keys: KeyStore, upstream: string, type: string, id: 
   return keys.tag('resource', `${upstream}/${type}/${id}`);
 }
 
+/** A user claim as it stands, and as a relative reference (`Practitioner/7`) where it ends like one. */
+export function userValues(user: string | undefined): string[] {
+  if (user === undefined) return [];
+  const relative = /(?:^|\/)([A-Z][A-Za-z]+\/[A-Za-z0-9.-]{1,64})$/.exec(user)?.[1];
+  return relative === undefined || relative === user ? [user] : [user, relative];
+}
+
 const VERSION_BYTES = 4;
 
 /**
@@ -35,7 +42,7 @@ export function indexTags(draft: RecordDraft, keys: KeyStore): Uint8Array[] {
   const add = (field: IndexField, value: string | undefined): void => {
     if (value !== undefined) tags.add(indexTag(keys, field, value));
   };
-  add('user', caller.user);
+  for (const user of userValues(caller.user)) add('user', user);
   add('subject', caller.subject);
   add('client', caller.clientId);
   add('organisation', caller.organisation);

@@ -50,12 +50,8 @@ export class IntentStore {
     this.#underWay.set(eventId, intent);
   }
 
+  /** This process works on it no more; what it left on the disk, if anything, is for the reconciler. */
   settled(eventId: string): void {
-    this.#underWay.delete(eventId);
-  }
-
-  /** The exchange is over for this process although its outcome is not on the disk. */
-  cutOff(eventId: string): void {
     this.#underWay.delete(eventId);
   }
 

@@ -28,6 +28,13 @@ export interface RecorderOptions {
   readonly dataDir?: string;
 }
 
+export interface PreparedRecord {
+  /** Inside a transaction. */
+  readonly insert: () => void;
+  /** Once it is committed. */
+  readonly committed: () => void;
+}
+
 /** Written in one shared transaction; `run` must not throw for anything but the store's own failure. */
 interface Work {
   readonly run: () => void;
@@ -92,14 +99,16 @@ export class ExchangeRecorder implements Recorder {
     await this.#record(open, open.intent, outcome, { reconciled: true });
   }
 
-  /** Writes the record and event of an erasure. */
-  async completeErasure(
+  /**
+   * The record and event of an erasure, for the erasure's own transaction: `insert` inside it, `committed` after it.
+   */
+  prepareErasure(
     exchange: OpenExchange,
     intent: ExchangeIntent,
     outcome: ExchangeOutcome,
     ground: string,
-  ): Promise<void> {
-    await this.#record(exchange, intent, outcome, { ground });
+  ): PreparedRecord {
+    return this.#prepare(exchange, intent, outcome, { ground });
   }
 
   /** Set while nothing can be recorded; for the alarm. */
@@ -111,8 +120,25 @@ export class ExchangeRecorder implements Recorder {
     exchange: OpenExchange,
     intent: ExchangeIntent,
     outcome: ExchangeOutcome,
-    marks: { reconciled?: boolean; ground?: string },
+    marks: { reconciled?: boolean },
   ): Promise<void> {
+    const prepared = this.#prepare(exchange, intent, outcome, marks);
+    try {
+      await this.#commit(prepared.insert);
+    } catch (error) {
+      // The intent, if any, stays on the disk: the reconciler settles it once there is room again.
+      this.intents.settled(exchange.eventId);
+      throw error;
+    }
+    prepared.committed();
+  }
+
+  #prepare(
+    exchange: OpenExchange,
+    intent: ExchangeIntent,
+    outcome: ExchangeOutcome,
+    marks: { reconciled?: boolean; ground?: string },
+  ): PreparedRecord {
     const idBytes = Buffer.from(exchange.eventId, 'base64url');
     const recordedMs = this.#options.clock();
     const sealed = this.vault.sealRecord({
@@ -133,20 +159,18 @@ export class ExchangeRecorder implements Recorder {
       rules: this.#options.rules(),
       links: [],
     });
-    try {
+    return {
       // Record, event and the end of the intent in one transaction: a crash leaves all of them or the intent alone.
-      await this.#commit(() => {
+      insert: () => {
         this.outbox.insertPending(this.vault.insert(sealed), recordedMs, event);
         this.intents.remove(idBytes);
-      });
-    } catch (error) {
-      // The intent, if any, stays on the disk: the reconciler settles it once there is room again.
-      this.intents.cutOff(exchange.eventId);
-      throw error;
-    }
-    this.intents.settled(exchange.eventId);
-    this.outbox.added(1);
-    this.#options.onCommitted();
+      },
+      committed: () => {
+        this.intents.settled(exchange.eventId);
+        this.outbox.added(1);
+        this.#options.onCommitted();
+      },
+    };
   }
 
   /** Resolves once the work is durable; shares its transaction with all that is asked for in this turn of the event loop. */
