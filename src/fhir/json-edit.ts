@@ -44,15 +44,22 @@ export function setMember(slice: JsonSlice, key: string, value: string): TextEdi
   return { start: node.end - 1, end: node.end - 1, text: `${comma}${JSON.stringify(key)}:${value}` };
 }
 
-/** Takes a member away together with one comma; undefined where it is not there. */
-export function removeMember(slice: JsonSlice, key: string): TextEdit | undefined {
-  const { node } = slice;
-  if (node.kind !== 'object') return undefined;
-  const index = node.members.findIndex((candidate) => candidate.key === key);
-  const member = node.members[index];
-  if (member === undefined) return undefined;
-  const next = node.members[index + 1];
-  if (next !== undefined) return { start: member.keyStart, end: next.keyStart, text: '' };
-  const previous = node.members[index - 1];
-  return { start: previous === undefined ? member.keyStart : previous.value.end, end: member.value.end, text: '' };
+/**
+ * The text of an object with some members replaced, added (at the end) or, where the new text is undefined, left out; the other values keep their text.
+ * @param changes JSON text by member name
+ */
+export function rebuiltObject(slice: JsonSlice, changes: ReadonlyMap<string, string | undefined>): string {
+  const { node, text } = slice;
+  if (node.kind !== 'object') throw new TypeError('only an object has members');
+  const members: string[] = [];
+  const present = new Set<string>();
+  for (const { key, value } of node.members) {
+    present.add(key);
+    const changed = changes.has(key) ? changes.get(key) : text.slice(value.start, value.end);
+    if (changed !== undefined) members.push(`${JSON.stringify(key)}:${changed}`);
+  }
+  for (const [key, value] of changes) {
+    if (!present.has(key) && value !== undefined) members.push(`${JSON.stringify(key)}:${value}`);
+  }
+  return `{${members.join(',')}}`;
 }

@@ -3,6 +3,7 @@ import { operationOutcome } from '../fhir/outcome.ts';
 import type { OutcomeIssue } from '../fhir/outcome.ts';
 import { FhirParseError } from '../fhir/parse-error.ts';
 import { ProvenanceError } from '../provenance/provenance-error.ts';
+import { searchParameter } from '../fhir/search-parameters.ts';
 import { GatewayError } from './gateway-error.ts';
 import { FHIR_JSON } from './negotiate.ts';
 import type { GatewayAnswer } from './request.ts';
@@ -176,7 +177,9 @@ function provenanceFacts(error: ProvenanceError): ErrorFacts {
 }
 
 function complianceFacts(error: ComplianceError): ErrorFacts {
-  const which = error.parameter === undefined ? '' : ` (${error.parameter})`;
+  // A name that R4 does not know is the client's own word, and may be anything.
+  const isKnown = error.parameter !== undefined && searchParameter('AuditEvent', error.parameter) !== undefined;
+  const which = isKnown ? ` (${error.parameter ?? ''})` : '';
   switch (error.code) {
     case 'unknown-parameter':
       return facts(400, 'not-supported', `This search does not know one of the parameters${which}.`, error.code);

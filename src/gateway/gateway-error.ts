@@ -29,6 +29,8 @@ export interface GatewayErrorDetail {
   readonly external: string;
   /** Issues to show instead of one made of `external`. */
   readonly issues?: readonly OutcomeIssue[];
+  /** Findings for the record, where they are more than the client is told. */
+  readonly found?: readonly OutcomeIssue[];
   /** FHIRPath places that are at fault. */
   readonly expression?: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;

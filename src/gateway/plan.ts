@@ -1,11 +1,16 @@
 import type { JsonSlice } from '../fhir/json-edit.ts';
 import type { InteractionCode } from '../fhir/interaction.ts';
 import type { OutcomeIssue } from '../fhir/outcome.ts';
+import type { EventKind, RecordEntity } from '../provenance/exchange-record.ts';
 import type { Access } from './auth/access.ts';
 import type { Principal } from './auth/authenticator.ts';
+import type { ConformanceCache } from './conformance.ts';
 import type { Content } from './content.ts';
+import type { PushJudgement } from './edge-validation.ts';
+import type { KeyedLock } from './keyed-lock.ts';
 import type { Preference } from './negotiate.ts';
 import type { GatewayParts } from './parts.ts';
+import type { RateLimiter } from './rate-limiter.ts';
 import type { GatewayRequest } from './request.ts';
 import type { AddressBook } from './rewrite.ts';
 import type { FhirRoute } from './route.ts';
@@ -20,6 +25,14 @@ export interface Exchange {
   readonly content: Content;
   readonly preference: Preference;
   readonly book: AddressBook;
+  readonly services: Services;
+}
+
+/** What the gateway keeps between exchanges. */
+export interface Services {
+  readonly conformance: ConformanceCache;
+  readonly locks: KeyedLock;
+  readonly rates: RateLimiter;
 }
 
 /** One resource about to be written, as it will be sent. */
@@ -73,6 +86,12 @@ export interface Reply {
   readonly links: readonly { readonly relation: string; readonly url: string }[];
   readonly total: number | undefined;
   readonly failed: readonly FailedUpstream[];
+  /** A Bundle whose entries were screened and answered one by one already. */
+  readonly prepared?: {
+    readonly body: string;
+    readonly entities: readonly RecordEntity[];
+    readonly found: readonly OutcomeIssue[];
+  };
   /** Warnings of ours for the client, e.g. a parameter that was left out. */
   readonly notes: readonly OutcomeIssue[];
 }
@@ -82,6 +101,10 @@ export interface Plan {
   readonly writes: readonly PlannedWrite[];
   /** True when the answers' resources are content that is disclosed, so that scopes and pull rules look at each. */
   readonly isDisclosure: boolean;
+  /** What the event is called, where that is not the interaction's own kind. */
+  readonly kind?: EventKind;
+  /** Present where the resources have been validated already. */
+  readonly judged?: PushJudgement;
   send(): Promise<Reply>;
 }
 

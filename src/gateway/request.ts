@@ -12,8 +12,18 @@ export interface GatewayRequest {
   readonly headers: IncomingHttpHeaders;
   /** Our own FHIR base as the client sees it, `https://host/fhir`, without a trailing slash. */
   readonly base: string;
+  /** Filled in on the way, for log and metrics: words of closed vocabularies only. */
+  readonly trace: ExchangeTrace;
   /** The whole body after content decoding. @throws {GatewayError} too-large | unsupported-media-type | bad-request */
   readBody(): Promise<Uint8Array>;
+}
+
+export interface ExchangeTrace {
+  interaction?: string;
+  upstream?: string;
+  resourceType?: string;
+  /** Why it was refused or failed. */
+  reason?: string;
 }
 
 /** What is sent back; `body` is complete. */

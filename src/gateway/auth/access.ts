@@ -39,6 +39,12 @@ export class Access {
     this.#launchPatient = named === undefined ? text : text?.slice(named.length + 1);
   }
 
+  /** The patient that the token is bound to, as `{upstream}.{id}`. */
+  get launchPatientId(): string | undefined {
+    if (this.#launchPatient === undefined || this.#launchUpstream === undefined) return undefined;
+    return `${this.#launchUpstream}.${this.#launchPatient}`;
+  }
+
   /** Whether any scope lets the action happen on some resource of the type; `undefined` stands for every type. */
   allowsType(action: ScopeAction, resourceType: string | undefined): boolean {
     return this.#scopes.some((scope) => this.#concerns(scope, action, resourceType));

@@ -1,0 +1,110 @@
+import { Router } from 'express';
+import type { Response } from 'express';
+import { FormatError } from '../ledger/format-error.ts';
+import { parseTilePath } from '../ledger/tile.ts';
+import { readBody } from './body.ts';
+import { GatewayError } from './gateway-error.ts';
+import type { GatewayParts } from './parts.ts';
+
+const LONGEST_CHECKPOINT_REQUEST = 64 * 1024;
+const FOR_EVER = 'public, max-age=31536000, immutable';
+const NOW = 'no-cache';
+const PENDING_SECONDS = '1';
+
+/**
+ * `/ledger/…`: this member's replica, for anybody, without a token (C2SP tlog-tiles and tlog-witness): what is here names no person. Beside them receipts,
+ * headers and bodies by hash, and what other members and verifiers need to begin.
+ */
+export function logRoutes({ ledger }: GatewayParts): Router {
+  const router = Router();
+  router.use((_request, response, next) => {
+    response.setHeader('Access-Control-Allow-Origin', '*');
+    next();
+  });
+  router.get('/checkpoint', (_request, response) => {
+    sendFound(response, ledger.checkpoint(), 'text/plain; charset=utf-8', NOW);
+  });
+  router.get('/tile/{*path}', (request, response) => {
+    const id = tileId(request.path);
+    const { index, width } = id;
+    const bytes = id.level === 'entries' ? ledger.entryBundle(index, width) : ledger.tile(id.level, index, width);
+    sendFound(response, bytes, 'application/octet-stream', FOR_EVER);
+  });
+  router.get('/receipt/:eventId', (request, response) => {
+    const receipt = ledger.receipt(request.params.eventId);
+    if (receipt.state === 'unknown') throw notHere();
+    if (receipt.state === 'final') {
+      sendFound(response, Buffer.from(receipt.text, 'utf8'), 'text/plain; charset=utf-8', NOW);
+      return;
+    }
+    const { signers, members } = receipt;
+    response.status(202).setHeader('Retry-After', PENDING_SECONDS);
+    response.json({ state: 'pending', signers, members });
+  });
+  router.get('/blob/:hash', (request, response) => {
+    if (!/^[0-9a-f]{64}$/.test(request.params.hash)) throw notHere();
+    const bytes = ledger.blob(Buffer.from(request.params.hash, 'hex'));
+    sendFound(response, bytes, 'application/octet-stream', FOR_EVER);
+  });
+  router.get('/head/:writer', (request, response) => {
+    const head = ledger.head(request.params.writer);
+    if (head === undefined) throw notHere();
+    response.setHeader('Cache-Control', NOW);
+    response.json({ writer: head.writer, batch: head.batch });
+  });
+  router.get('/policy', (_request, response) => {
+    sendFound(response, Buffer.from(ledger.policyFile(), 'utf8'), 'text/plain; charset=utf-8', NOW);
+  });
+  router.get('/genesis', (_request, response) => {
+    sendFound(response, ledger.genesisBytes(), 'application/json', FOR_EVER);
+  });
+  router.get('/evidence', (_request, response) => {
+    response.setHeader('Cache-Control', NOW);
+    response.json({ evidence: ledger.evidenceNames() });
+  });
+  router.get('/evidence/:name', (request, response) => {
+    sendFound(response, ledger.evidence(request.params.name), 'application/octet-stream', FOR_EVER);
+  });
+  router.get('/status', (_request, response) => {
+    response.setHeader('Cache-Control', NOW);
+    response.json(statusOf(ledger));
+  });
+  router.post('/add-checkpoint', async (request, response) => {
+    const result = await ledger.addCheckpoint(await readBody(request, LONGEST_CHECKPOINT_REQUEST));
+    response.status(result.status);
+    if (result.status === 200) response.type('text/plain; charset=utf-8').send(result.cosignatures);
+    else if (result.status === 409) response.type('text/x.tlog.size').send(`${result.size}\n`);
+    else response.end();
+  });
+  return router;
+}
+
+function statusOf(ledger: GatewayParts['ledger']): Record<string, unknown> {
+  const { root, finalRoot, ...rest } = ledger.status();
+  return {
+    ...rest,
+    root: Buffer.from(root).toString('base64'),
+    finalRoot: Buffer.from(finalRoot).toString('base64'),
+    originKey: ledger.originKey,
+  };
+}
+
+function tileId(path: string): ReturnType<typeof parseTilePath> {
+  try {
+    return parseTilePath(path.slice(1));
+  } catch (error) {
+    if (error instanceof FormatError) throw notHere();
+    throw error;
+  }
+}
+
+function sendFound(response: Response, bytes: Uint8Array | undefined, contentType: string, cacheControl: string): void {
+  if (bytes === undefined) throw notHere();
+  response.setHeader('Content-Type', contentType);
+  response.setHeader('Cache-Control', cacheControl);
+  response.end(bytes);
+}
+
+function notHere(): GatewayError {
+  return new GatewayError('not-found', { external: 'The ledger has nothing at this address.' });
+}

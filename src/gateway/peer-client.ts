@@ -1,0 +1,95 @@
+import { request } from 'undici';
+import type { AddCheckpointResult, HeadReport, PeerClient } from '../ledger/peer.ts';
+import { formatTilePath } from '../ledger/tile.ts';
+import { PeerError } from './peer-error.ts';
+
+const TIMEOUT_MS = 5_000;
+/** Larger than any blob: 256 events of 2 kB with their header. */
+const MOST_BYTES = 2 * 1024 * 1024;
+
+/**
+ * Another member's `/ledger` routes over HTTP. Nothing that comes back is believed here; size and time are bounded, redirects are not followed.
+ * @param options.url the other member's ledger URL (`https://host/ledger`)
+ */
+export function createPeerClient(options: { readonly member: string; readonly url: string }): PeerClient {
+  const base = options.url.replace(/\/+$/, '');
+  const get = (path: string): Promise<Uint8Array | undefined> => fetchBytes(`${base}/${path}`);
+  return {
+    member: options.member,
+    addCheckpoint: (body) => postCheckpoint(`${base}/add-checkpoint`, body),
+    checkpoint: () => get('checkpoint'),
+    async head(writer) {
+      const bytes = await get(`head/${encodeURIComponent(writer)}`);
+      return bytes === undefined ? undefined : parseHead(bytes);
+    },
+    blob: (hash) => get(`blob/${Buffer.from(hash).toString('hex')}`),
+    tile: (level, index, width) => get(formatTilePath({ level, index, width })),
+    entryBundle: (index, width) => get(formatTilePath({ level: 'entries', index, width })),
+  };
+}
+
+interface Exchanged {
+  readonly status: number;
+  readonly bytes: Uint8Array;
+}
+
+async function exchange(url: string, body?: Uint8Array): Promise<Exchanged> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    const response = await request(url, { signal, method: body === undefined ? 'GET' : 'POST', body: body ?? null });
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    for await (const chunk of response.body as AsyncIterable<Uint8Array>) {
+      length += chunk.byteLength;
+      if (length > MOST_BYTES) throw new PeerError('too-long', 'the answer of a peer is too long');
+      chunks.push(chunk);
+    }
+    return { status: response.statusCode, bytes: Buffer.concat(chunks) };
+  } catch (error) {
+    if (error instanceof PeerError) throw error;
+    throw new PeerError('unreachable', 'a peer cannot be reached', { cause: error });
+  }
+}
+
+async function fetchBytes(url: string): Promise<Uint8Array | undefined> {
+  const { status, bytes } = await exchange(url);
+  if (status === 404) return undefined;
+  if (status !== 200) throw new PeerError('refused', `a peer answered with status ${status}`);
+  return bytes;
+}
+
+/** Posts a C2SP tlog-witness `add-checkpoint` request. @throws {PeerError} */
+export async function postCheckpoint(url: string, body: Uint8Array): Promise<AddCheckpointResult> {
+  const { status, bytes } = await exchange(url, body);
+  switch (status) {
+    case 200:
+      return { status, cosignatures: Buffer.from(bytes).toString('utf8') };
+    case 409: {
+      const size = /^(0|[1-9]\d{0,15})\n$/.exec(Buffer.from(bytes).toString('latin1'))?.[1];
+      if (size === undefined) throw new PeerError('refused', 'a peer answered 409 without a size');
+      return { status, size: Number(size) };
+    }
+    case 400:
+    case 403:
+    case 404:
+    case 422:
+    case 503:
+      return { status };
+    default:
+      throw new PeerError('refused', `a peer answered with status ${status}`);
+  }
+}
+
+function parseHead(bytes: Uint8Array): HeadReport {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch (error) {
+    throw new PeerError('refused', 'a peer answered with no JSON', { cause: error });
+  }
+  const { writer, batch } = (parsed ?? {}) as { writer?: unknown; batch?: unknown };
+  if (typeof writer !== 'string' || !Number.isSafeInteger(batch) || Number(batch) < 1) {
+    throw new PeerError('refused', 'a peer answered with no head');
+  }
+  return { writer, batch: Number(batch) };
+}
