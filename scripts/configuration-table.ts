@@ -3,7 +3,7 @@ import { configJsonSchema } from '../src/config/json-schema.ts';
 /** The table of `docs/configuration.md`, made from the configuration's own schema. */
 interface Schema {
   readonly type?: string;
-  readonly description?: string;
+  readonly description?: string | undefined;
   readonly default?: unknown;
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
@@ -42,7 +42,7 @@ function rowsOf(path: string, schema: Schema, required: boolean): string[] {
   if (schema.items?.properties !== undefined)
     return [
       row(path, 'list', schema, required),
-      ...rowsOf(`${path}[]`, { ...schema.items, description: undefined } as Schema, true),
+      ...rowsOf(`${path}[]`, { ...schema.items, description: undefined }, true),
     ];
   return [row(path, valueOf(schema), schema, required)];
 }
