@@ -1,5 +1,4 @@
 /** The validator: packages, terminology and a policy in, findings on instances out. Everything is compiled when first needed and kept. */
-import { checkAttachment } from './checks/attachment.ts';
 import { checkBundle } from './checks/bundle.ts';
 import { canonicalResources, checkCanonicalUrl } from './checks/canonical-resources.ts';
 import { checkCoding } from './checks/coding.ts';
@@ -12,6 +11,7 @@ import { BundleIndex, checkReference, resolveReference } from './checks/referenc
 import { CheckContext, type Finding, type JsonObject, type Rule } from './checks/report.ts';
 import { ResourceChecks } from './checks/resource.ts';
 import type { CheckServices, CheckSettings } from './checks/services.ts';
+import { contentRules } from './checks/type-rules.ts';
 import { createBaseChecks, type BaseChecks } from './compile/base-checks.ts';
 import type { ValueCheck } from './compile/constraints.ts';
 import { isObject, type ElementType } from './compile/element-tree.ts';
@@ -183,7 +183,8 @@ export class Engine {
     if (info.name === 'Coding') rules.push((value, c) => checkCoding(value, c, this.options.scope));
     if (info.name === 'Reference') rules.push(checkReference);
     if (info.name === 'Identifier') rules.push(checkIdentifier);
-    if (info.name === 'Attachment') rules.push(checkAttachment);
+    const content = contentRules.get(info.name);
+    if (content !== undefined) rules.push(content);
     if (info.name === 'Bundle') rules.push(checkBundle);
     if (info.ancestors.includes('DomainResource')) rules.push(checkContained);
     return rules;
