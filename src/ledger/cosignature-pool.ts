@@ -2,6 +2,7 @@ import { formatCheckpoint, parseSignedCheckpoint, type Checkpoint } from './chec
 import { encodeHex } from './encoding.ts';
 import { FormatError } from './format-error.ts';
 import { activeMembers, type Member, type Membership } from './membership.ts';
+import { sameHash } from './merkle/tree-hash.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { formatNote, verifyNote, type NoteSignature, type ParsedNote } from './note.ts';
 
@@ -22,6 +23,8 @@ export interface SignedCheckpoint {
 export interface Learnt {
   readonly signed: SignedCheckpoint;
   readonly members: readonly string[];
+  /** Whether a member signed it with its origin key. */
+  readonly originSigned: boolean;
 }
 
 /** How many trees are kept for each signer: one that signs without end pushes out only its own. */
@@ -50,8 +53,9 @@ export class CosignaturePool {
     const { origin, size, root, extensions } = parsed.checkpoint;
     if (origin !== this.#origin || extensions.length > 0) return undefined;
     const found = new Map<string, MemberSignatures>();
+    const before = this.#trees.get(treeKey(parsed.checkpoint))?.signatures;
     for (const member of activeMembers(membership)) {
-      const signatures = memberSignatures(parsed.note, member);
+      const signatures = memberSignatures(parsed.note, member, before?.get(member.name));
       if (signatures.origin !== undefined || signatures.cosignature !== undefined) found.set(member.name, signatures);
     }
     if (found.size === 0) return undefined;
@@ -64,7 +68,8 @@ export class CosignaturePool {
       });
     }
     for (const name of found.keys()) this.#bound(name, signed);
-    return { signed, members: [...found.keys()] };
+    const originSigned = [...found.values()].some((signatures) => signatures.origin !== undefined);
+    return { signed, members: [...found.keys()], originSigned };
   }
 
   /** All trees of one size that somebody signed. */
@@ -125,10 +130,12 @@ export function combineNote(signed: SignedCheckpoint, membership: Membership, fi
   );
 }
 
-function memberSignatures(note: ParsedNote, member: Member): MemberSignatures {
-  const valid = (key: Member['originKey']): NoteSignature | undefined => {
+/** @param known signatures over the same text that were checked before: the same bytes are not checked again */
+function memberSignatures(note: ParsedNote, member: Member, known: MemberSignatures | undefined): MemberSignatures {
+  const valid = (key: Member['originKey'], before: NoteSignature | undefined): NoteSignature | undefined => {
     for (const signature of note.signatures) {
       if (signature.name !== key.name || signature.keyId !== key.keyId) continue;
+      if (before !== undefined && sameHash(before.signature, signature.signature)) return before;
       try {
         // Line by line: another member's forged line in the same note must not spoil this one.
         return verifyNote({ text: note.text, signatures: [signature] }, [key])[0]?.signature;
@@ -138,5 +145,8 @@ function memberSignatures(note: ParsedNote, member: Member): MemberSignatures {
     }
     return undefined;
   };
-  return { origin: valid(member.originKey), cosignature: valid(member.cosignerKey) };
+  return {
+    origin: valid(member.originKey, known?.origin),
+    cosignature: valid(member.cosignerKey, known?.cosignature),
+  };
 }

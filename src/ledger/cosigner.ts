@@ -6,6 +6,9 @@ import { formatNote, signText, type NoteSignature } from './note.ts';
 import type { NoteSigner } from './note-key.ts';
 import type { Replica } from './replica.ts';
 
+/** How long a cosignature's time is fresh: the same tree asked for again within it gets the same signature. */
+const FRESH_MS = 10_000;
+
 export interface CosignerOptions {
   readonly origin: string;
   readonly originSigner: NoteSigner;
@@ -26,6 +29,7 @@ export type SignResult =
 export class Cosigner {
   readonly #options: CosignerOptions;
   #allowed = false;
+  #latest: { readonly checkpoint: Checkpoint; readonly note: Uint8Array; readonly atMs: number } | undefined;
 
   constructor(options: CosignerOptions) {
     this.#options = options;
@@ -62,11 +66,20 @@ export class Cosigner {
       return { state: 'contradiction', signedSize: last.size };
     const checkpoint = { origin, size, root: replica.tree.root(size) };
     const nowMs = clock();
+    const latest = this.#latest;
+    if (
+      latest?.checkpoint.size === size &&
+      sameHash(latest.checkpoint.root, checkpoint.root) &&
+      nowMs - latest.atMs < FRESH_MS
+    )
+      return { state: 'signed', ...latest };
     // A crash after this leaves a size that nobody saw signed: the same tree is signed again at the next start.
     if (!store.advance(origin, last, { size, root: checkpoint.root, timeMs: nowMs })) return { state: 'waiting' };
     const text = formatCheckpoint(checkpoint);
     const cosignature = cosign(text, cosignerSigner, Math.floor(nowMs / 1000));
-    return { state: 'signed', checkpoint, note: formatNote(text, [signText(text, originSigner), cosignature]) };
+    const note = formatNote(text, [signText(text, originSigner), cosignature]);
+    this.#latest = { checkpoint, note, atMs: nowMs };
+    return { state: 'signed', checkpoint, note };
   }
 
   /** The origin signature alone, over a tree that the own replica has. */

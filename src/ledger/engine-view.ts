@@ -120,7 +120,6 @@ export class EngineView implements LedgerView {
       finality: engine.finality,
       store: engine.options.cosignerStore,
       cosigner: engine.signing?.cosigner,
-      membership: () => engine.membership(),
       isCutSize: (size) => engine.isCutSize(size),
       onSigned: (note) => signed.push(note),
     });

@@ -1,5 +1,5 @@
 import { parseSignedCheckpoint, type Checkpoint } from './checkpoint.ts';
-import { combineNote, CosignaturePool, type SignedCheckpoint } from './cosignature-pool.ts';
+import { combineNote, CosignaturePool, type Learnt, type SignedCheckpoint } from './cosignature-pool.ts';
 import { FormatError } from './format-error.ts';
 import type { Membership } from './membership.ts';
 import { EMPTY_ROOT, sameHash } from './merkle/tree-hash.ts';
@@ -56,6 +56,17 @@ export class Finality {
     return this.#signedSizes.get(member) ?? 0;
   }
 
+  /** Whether a member's cosignature over exactly this note's text is known. */
+  hasCosigned(member: string, note: Uint8Array): boolean {
+    const { size, root } = parseSignedCheckpoint(note).checkpoint;
+    return this.pool
+      .atSize(size)
+      .some(
+        ({ checkpoint, signatures }) =>
+          sameHash(checkpoint.root, root) && signatures.get(member)?.cosignature !== undefined,
+      );
+  }
+
   /** Members that cosigned a tree which covers this leaf, as far as is known here. */
   signersOf(leafIndex: number): number {
     const members = new Set<string>();
@@ -86,24 +97,25 @@ export class Finality {
     return collected.checkpoint.size >= final.size ? collected.checkpoint : final;
   }
 
-  /** Takes a note from anybody. @returns false when it holds nothing of this log */
-  absorb(note: Uint8Array): boolean {
+  /** Takes a note from anybody. @returns undefined when it holds nothing of this log */
+  absorb(note: Uint8Array): Learnt | undefined {
     const { membershipAt, replica } = this.#options;
+    let learnt: Learnt | undefined;
     try {
       const { checkpoint } = parseSignedCheckpoint(note);
-      const learnt = this.pool.add(note, membershipAt(Math.min(checkpoint.size, replica.head.size)));
-      if (learnt === undefined) return false;
+      learnt = this.pool.add(note, membershipAt(Math.min(checkpoint.size, replica.head.size)));
+      if (learnt === undefined) return undefined;
       for (const name of learnt.members) {
         this.#signedSizes.set(name, Math.max(this.signedSize(name), learnt.signed.checkpoint.size));
       }
       // New signatures on a tree that was compared before may be a second tree by the same member.
       this.#reviewed.delete(learnt.signed);
     } catch (error) {
-      if (error instanceof FormatError) return false;
+      if (error instanceof FormatError) return undefined;
       throw error;
     }
     this.review();
-    return true;
+    return learnt;
   }
 
   /** Compares all collected trees that the replica now reaches with its own, and finds the largest final one. */

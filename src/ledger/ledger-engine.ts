@@ -251,8 +251,8 @@ export class LedgerEngine {
         this.finality.absorb(record.value);
         this.#cosignatureOffset = record.offset + 1n;
       }
-      if (read.records.length === 0) this.#cosignaturesRead = true;
-      else await this.settle();
+      if (this.#cosignatureOffset >= read.endOffset) this.#cosignaturesRead = true;
+      if (read.records.length > 0) await this.settle();
       return read.records.length;
     } catch (error) {
       // Nothing here is believed or needed for good: it is read on from wherever the topic now ends.

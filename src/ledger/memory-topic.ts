@@ -47,6 +47,13 @@ export class MemoryBroker {
     this.#nextFault = fault;
   }
 
+  /** Takes an armed fault back. @returns true if it had struck already */
+  disarm(): boolean {
+    const struck = this.#nextFault === undefined;
+    this.#nextFault = undefined;
+    return struck;
+  }
+
   append(value: Uint8Array): number {
     if (this.stalled) throw new TransportError('unavailable', 'the broker is stalled');
     const fault = this.#nextFault;

@@ -60,6 +60,8 @@ export class PeerExchange {
     await Promise.all(
       this.#options.peers.map((peer) =>
         this.#attempt(peer, async () => {
+          // Whoever has cosigned this tree has nothing more to say of it.
+          if (this.#options.finality.hasCosigned(peer.member, note)) return;
           const lines = await this.#submit(peer, note);
           if (lines !== undefined) this.#options.finality.absorb(appendLines(note, lines));
         }),
@@ -73,7 +75,7 @@ export class PeerExchange {
       this.#options.peers.map((peer) =>
         this.#attempt(peer, async () => {
           const note = await peer.checkpoint();
-          if (note === undefined || !this.#options.finality.absorb(note)) return;
+          if (note === undefined || this.#options.finality.absorb(note) === undefined) return;
           this.#peerSize = Math.max(this.#peerSize, parseSignedCheckpoint(note).checkpoint.size);
         }),
       ),
