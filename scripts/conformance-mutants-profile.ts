@@ -35,6 +35,8 @@ export function profileMutants(example: Example, profiles: readonly Definition[]
 
 /** Elements outside slices: what they ask holds for every value at their path. */
 function elementMutants(example: Example, element: ElementDefinition, scope: PackageScope): Mutant[] {
+  // Without its declaration the profile would not be asked.
+  if (/^[A-Za-z]+\.meta(\.profile)?$/.test(element.path)) return [];
   if (element.id?.includes(':') === true || !element.path.includes('.')) return [];
   const sites = sitesAt(example, element.path);
   return [

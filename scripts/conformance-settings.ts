@@ -27,6 +27,10 @@ export function caseSettings(one: SuiteCase, mode: 'base' | 'profile', casesDire
       forPublication: isTrue(all['for-publication']),
       refuseExperimental: isTrue(all['no-experimental-content']),
       allowComments: isTrue(all['allow-comments']),
+      // The test fetcher of the reference harness takes every URL but example.org's for resolvable.
+      believeUrls: all.fetcher !== 'standalone',
+      checkContained: all.validateContains !== 'IGNORE',
+      checkTargets: typeof all.validateReference === 'string' && /^CHECK/.test(all.validateReference),
     },
     overrides: [
       ...(all['wrong-displays'] === 'warning'

@@ -1,13 +1,14 @@
 /** The validator: packages, terminology and a policy in, findings on instances out. Everything is compiled when first needed and kept. */
 import { checkBundle } from './checks/bundle.ts';
-import { canonicalResources, checkCanonicalUrl } from './checks/canonical-resources.ts';
+import { canonicalResources, checkCanonical, checkCanonicalUrl } from './checks/canonical-resources.ts';
 import { checkCoding } from './checks/coding.ts';
 import { checkContained } from './checks/contained.ts';
 import { ExtensionChecks } from './checks/extensions.ts';
-import { checkIdentifier } from './checks/identifier.ts';
+import { checkElementId } from './checks/element-id.ts';
+import { checkIdentifier, checkQuantitySystem } from './checks/identifier.ts';
 import { KnownUrls } from './checks/known-urls.ts';
-import { checkBase64Characters } from './checks/primitives.ts';
-import { BundleIndex, checkReference, resolveReference } from './checks/references.ts';
+import { checkBase64Characters, checkTimeFraction } from './checks/primitives.ts';
+import { BundleIndex, checkReference, resolveInside, resolveReference } from './checks/references.ts';
 import { CheckContext, type Finding, type JsonObject, type Rule } from './checks/report.ts';
 import { ResourceChecks } from './checks/resource.ts';
 import type { CheckServices, CheckSettings } from './checks/services.ts';
@@ -91,7 +92,10 @@ export class Engine {
       typeRules: (info) => this.typeRules(info),
       primitiveRules: (type, element) => this.primitiveRules(type, element),
       extension: (value, c, modifier) => this.extensions.check(value, c, modifier),
-      resource: (value, c, element) => this.resources.checkInside(value, c, element.name === 'contained'),
+      resource: (value, c, element) => {
+        const isContained = element.name === 'contained';
+        if (!isContained || settings.checkContained) this.resources.checkInside(value, c, isContained);
+      },
     });
     this.resources = new ResourceChecks({
       type: (name) => this.base.type(name),
@@ -141,7 +145,10 @@ export class Engine {
   }
 
   private readonly targetParts: TargetParts = {
-    resolve: (reference, c) => resolveReference(reference, c, this.bundles),
+    resolve: (reference, c) =>
+      c.services.settings.checkTargets
+        ? resolveReference(reference, c, this.bundles)
+        : resolveInside(reference, c, this.bundles),
     ancestors: (type) => this.model.type(type)?.ancestors ?? [],
     conforms: (value, canonical, scope, c) => {
       const profile = this.profiles.resolve(canonical, scope);
@@ -175,7 +182,7 @@ export class Engine {
   private typeOfReference(value: unknown, c: CheckContext): string | undefined {
     const found = this.resolveValue(value, c);
     if (found !== undefined) return typeof found['resourceType'] === 'string' ? found['resourceType'] : undefined;
-    return isObject(value) ? impliedType(value, c) : undefined;
+    return isObject(value) ? impliedType(value, c, this.targetParts) : undefined;
   }
 
   private typeRules(info: TypeInfo): ValueCheck[] {
@@ -192,6 +199,9 @@ export class Engine {
 
   private primitiveRules(type: string, element: ElementInfo): ValueCheck[] {
     const { path } = element.node;
+    if (type === 'time') return [checkTimeFraction];
+    if (type === 'canonical') return [checkCanonical];
+    if (path.endsWith('.id')) return type === 'id' ? [] : [checkElementId];
     if (type === 'base64Binary') return [checkBase64Characters];
     if ((type !== 'uri' && type !== 'url') || path === 'Bundle.entry.fullUrl') return [];
     if (path.endsWith('.url') && canonicalResources.has(path.slice(0, -4))) return [checkCanonicalUrl];

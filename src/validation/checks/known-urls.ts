@@ -57,6 +57,9 @@ export class KnownUrls {
   /** For values of type uri and url, and extension URLs. */
   check(value: unknown, c: CheckContext): void {
     if (typeof value !== 'string' || value.length < 10) return;
+    const { settings } = c.services;
+    if (!settings.allowExamples && isExampleUrl(value)) c.report(exampleRule, '', value);
+    if (settings.believeUrls) return;
     const known = this.answers.get(value);
     if (known === true) return;
     if (known === false) {
@@ -67,7 +70,6 @@ export class KnownUrls {
     // The memory is bounded: URLs come from instances.
     if (this.answers.size < maximumRemembered) this.answers.set(value, found);
     if (!found) c.report(unresolvedRule, '', value);
-    else if (!c.services.settings.allowExamples && isExampleUrl(value)) c.report(exampleRule, '', value);
   }
 
   private look(url: string): boolean {

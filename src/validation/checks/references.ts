@@ -1,5 +1,5 @@
 /** References: what they name inside the instance, and whether it is of an allowed type (http://hl7.org/fhir/R4/references.html). */
-import { isAbsoluteUri } from '../primitives/scanners.ts';
+import { hasNoWhitespace, isAbsoluteUri } from '../primitives/scanners.ts';
 import { isObject } from '../compile/element-tree.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 
@@ -20,6 +20,13 @@ export function parseRestReference(reference: string): RestReference | undefined
   const match = restForm.exec(reference);
   if (match === null) return undefined;
   return { base: match[1], type: match[2] as string, id: match[3] as string, version: match[4] };
+}
+
+const typedForm = /(?:^|\/)([A-Z][A-Za-z]{1,40})\/[^/?#\s]+(?:\/_history\/[^/]+)?$/;
+
+/** The type that a reference's text names before its last id, whatever stands before it. */
+export function typeInReference(reference: string): string | undefined {
+  return reference.length > 2000 ? undefined : typedForm.exec(reference)?.[1];
 }
 
 /** The resource with that id among the contained ones of the resource around the focus. */
@@ -98,9 +105,15 @@ function entryBase(c: CheckContext): string | undefined {
 
 /** The resource that a reference text names: contained, in the Bundle, or by the caller's resolver. */
 export function resolveReference(reference: string, c: CheckContext, index: BundleIndex): JsonObject | undefined {
+  if (reference.charCodeAt(0) === 35 /* # */) return resolveInside(reference, c, index);
+  return resolveInside(reference, c, index) ?? c.services.resolveReference?.(reference);
+}
+
+/** The same without leaving the instance. */
+export function resolveInside(reference: string, c: CheckContext, index: BundleIndex): JsonObject | undefined {
   if (reference === '#') return c.container;
   if (reference.charCodeAt(0) === 35 /* # */) return findContained(reference.slice(1), c);
-  return index.find(reference, c) ?? c.services.resolveReference?.(reference);
+  return index.find(reference, c);
 }
 
 const danglingRule: Rule = {
@@ -138,7 +151,7 @@ export function checkReference(value: unknown, c: CheckContext): void {
       c.report(danglingRule, '', reference);
     return;
   }
-  if (reference.charCodeAt(0) === 32) c.report(spaceRule, '', reference);
+  if (!hasNoWhitespace(reference)) c.report(spaceRule, '', reference);
   else if (reference.includes('?') && !isTransaction(c.bundle)) c.report(queryRule, '', reference);
   const { type } = object;
   if (typeof type === 'string' && type !== '') {

@@ -22,6 +22,12 @@ export interface CheckSettings {
   readonly bestPractice: boolean;
   /** Obey `meta.profile`, also of contained and bundled resources. */
   readonly obeyDeclaredProfiles: boolean;
+  /** Believe that URLs in HL7's own space exist, example URLs apart: something else has looked them up. */
+  readonly believeUrls: boolean;
+  /** Look into contained resources; without it only their place among the others is judged. */
+  readonly checkContained: boolean;
+  /** Hold what `resolveReference` finds outside the instance against the target profiles too. */
+  readonly checkTargets: boolean;
   /** Language that displays are judged in, BCP 47. */
   readonly language: string;
 }
@@ -47,5 +53,8 @@ export const defaultSettings: CheckSettings = {
   allowComments: false,
   bestPractice: false,
   obeyDeclaredProfiles: true,
+  believeUrls: false,
+  checkContained: true,
+  checkTargets: true,
   language: 'en-US',
 };
