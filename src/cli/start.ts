@@ -49,6 +49,8 @@ export function startCommand(program: Command): void {
         process.send?.({ ready: true });
         await stop;
         await gateway.close();
+        // The channel to the process that started this one would keep it alive.
+        if (process.connected) process.disconnect();
         return 0;
       }),
     );

@@ -175,12 +175,19 @@ class UpstreamHandler {
     );
   }
 
+  /** A delete makes a version too; its number tells what the history will show. */
+  #deleted(url: string): Answer {
+    const [type = '', id = ''] = (url.split('?')[0] ?? '').slice(BASE_PATH.length + 1).split('/');
+    const version = this.#repository.store.current(type, id);
+    return { status: 204, ...(version !== undefined && { headers: versionHeaders(version) }) };
+  }
+
   #writeAnswer(request: IncomingMessage, sent: object | undefined, [result, resource]: FhirResponse): Answer {
     const status = getStatus(result);
     if (!isOk(result)) return { status, text: JSON.stringify(result) };
     const prefer = String(request.headers.prefer ?? '');
     if (resource === undefined)
-      return request.method === 'DELETE' ? { status: 204 } : { status, text: JSON.stringify(result) };
+      return request.method === 'DELETE' ? this.#deleted(request.url ?? '') : { status, text: JSON.stringify(result) };
     const version = this.#repository.parsed.versionOf(resource);
     if (version === undefined) {
       finishResponses(resource, sent as Bundle, this.#repository.parsed, /return=representation/.test(prefer));
