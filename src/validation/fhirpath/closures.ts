@@ -99,10 +99,11 @@ function fieldClosure(node: Field): Closure {
 
 type Properties = Record<string, unknown>;
 
-/** A property that should hold one value. */
+/** A property that should hold one value; of a wrong array the first item. */
 export function readOne(object: unknown, json: string, sibling: string, primitive: string | undefined): Item {
   if (typeof object !== 'object' || object === null) return undefined;
-  const value = (object as Properties)[json] ?? undefined;
+  const given = (object as Properties)[json] ?? undefined;
+  const value: unknown = Array.isArray(given) ? given[0] : given;
   if (primitive === undefined) return value;
   const extra = (object as Properties)[sibling];
   return extra === undefined || extra === null ? value : new FhirNode(primitive, value, extra);

@@ -1,5 +1,6 @@
 import type { PackageScope } from '../packages/definitions.ts';
 import { toClosure } from './closures.ts';
+import { corrected } from './errata.ts';
 import type { FhirPathEnvironment, Invariant } from './environment.ts';
 import { FhirPathError } from './fhirpath-error.ts';
 import type { Intermediate } from './intermediate.ts';
@@ -28,12 +29,13 @@ export interface CompileOptions {
  */
 export function compileExpression(expression: string, options: CompileOptions): Invariant | undefined {
   const model = typeModel(options.scope);
+  const meant = corrected(expression);
   try {
-    const lowered = lowerInvariant(expression, options.typeName, model);
+    const lowered = lowerInvariant(meant, options.typeName, model);
     return closureInvariant(lowered, options.typeName, model);
   } catch (error) {
     if (!(error instanceof FhirPathError)) throw error;
-    return libraryInvariant(expression, options.typeName, model);
+    return libraryInvariant(meant, options.typeName, model);
   }
 }
 

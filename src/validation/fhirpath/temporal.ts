@@ -69,8 +69,8 @@ export function compareTemporal(left: string, right: string, kind: TemporalKind)
   const b = parts(right, kind);
   if (a === undefined || b === undefined) return undefined;
   const zoned = a.offsetMinutes !== undefined && b.offsetMinutes !== undefined;
-  const x = zoned ? inUtc(a) : a.fields;
-  const y = zoned ? inUtc(b) : b.fields;
+  const x = inUtc(a);
+  const y = inUtc(b);
   const shared = Math.min(x.length, y.length);
   for (let i = 0; i < shared; i++) {
     const difference = (x[i] ?? 0) - (y[i] ?? 0);
