@@ -1,3 +1,4 @@
+import { newEventId } from './event-id.ts';
 import type { Caller, ExchangeIntent } from './exchange-record.ts';
 import { indexTag, resourceTag, userValues, versionTag } from './index-tags.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
@@ -55,7 +56,7 @@ export async function erasePatient(
 ): Promise<{ readonly eventId: string; readonly erasedParts: number }> {
   const { store, recorder } = options;
   const tag = store.keys.patientTag(erasure.upstream, erasure.patient);
-  const idBytes = options.random(16);
+  const idBytes = newEventId(options.random);
   const exchange = { eventId: base64url(idBytes), startedMs: options.clock() };
 
   // The long part, in turns: which rows go. Nothing is changed yet.

@@ -98,10 +98,14 @@ export class KeyStore {
     return subject;
   }
 
-  /** Writes new keys in one durable transaction. A crash right after leaves keys that open nothing: harmless. */
+  /**
+   * Writes new keys in one durable transaction. A crash right after leaves keys that open nothing: harmless.
+   * @throws {ProvenanceError} key: the master key was rotated behind this process
+   */
   saveNewKeys(): void {
     if (this.#unsaved.size === 0) return;
     this.#transaction(() => {
+      this.#assertSameMaster();
       for (const [name, subject] of this.#unsaved) {
         this.#insertSubject.run(
           Buffer.from(name, 'hex'),
@@ -111,6 +115,11 @@ export class KeyStore {
       }
     });
     this.#unsaved.clear();
+  }
+
+  #assertSameMaster(): void {
+    const row = this.#database.prepare("SELECT wrapped FROM own_key WHERE name = 'store'").get();
+    unwrap(this.#masterKey, row?.['wrapped'] as Uint8Array, 'own store');
   }
 
   /**

@@ -2,11 +2,14 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { KeyStore } from './key-store.ts';
+import { ProcessLock } from './process-lock.ts';
 import { ProvenanceError } from './provenance-error.ts';
 import { isStorageFailure, openDatabase, RECORD_MIGRATIONS } from './schema.ts';
 
 export const RECORD_FILE = 'records.db';
 export const KEY_FILE = 'keys.db';
+/** In the folder of the records. */
+export const LOCK_FILE = 'stores.lock';
 
 export interface ProvenanceStoreOptions {
   /** Folder of `records.db` and `keys.db`; made if missing, readable by its owner only. */
@@ -17,21 +20,25 @@ export interface ProvenanceStoreOptions {
   readonly masterKey: Uint8Array;
 }
 
-/** The two SQLite stores of one gateway: records with their outbox, and keys. One process opens them at a time. */
+/** The two SQLite stores of one gateway: records with their outbox, and keys. One process has them open at a time. */
 export class ProvenanceStore {
   readonly database: DatabaseSync;
   readonly keys: KeyStore;
+  readonly #lock: ProcessLock;
 
   /** @throws {ProvenanceError} unavailable | key | schema */
   constructor(options: ProvenanceStoreOptions) {
     const keyDir = options.keyDir ?? options.dataDir;
     for (const folder of [options.dataDir, keyDir]) mkdirSync(folder, { recursive: true, mode: 0o700 });
-    this.keys = new KeyStore(join(keyDir, KEY_FILE), options.masterKey);
+    this.#lock = new ProcessLock(join(options.dataDir, LOCK_FILE));
+    let keys: KeyStore | undefined;
     try {
+      this.keys = keys = new KeyStore(join(keyDir, KEY_FILE), options.masterKey);
       this.database = openDatabase(join(options.dataDir, RECORD_FILE), RECORD_MIGRATIONS);
       this.#finishErasures();
     } catch (error) {
-      this.keys.close();
+      keys?.close();
+      this.#lock.release();
       throw error;
     }
   }
@@ -67,5 +74,6 @@ export class ProvenanceStore {
   close(): void {
     this.database.close();
     this.keys.close();
+    this.#lock.release();
   }
 }

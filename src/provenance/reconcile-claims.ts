@@ -47,10 +47,14 @@ export async function claimVersions(intents: readonly OpenIntent[], options: Cla
     const candidates = candidatesOf(group, look, options);
     // An exchange that is under way with the same content may own one of them: it is left to be recorded first.
     const isContested = contested.has((group[0] as Wish).key);
-    const isEven = candidates.length === group.length && !isContested;
+    // Of several deletes of one resource the first makes a version and the others change nothing, so too few is no riddle there.
+    const isDelete = (group[0] as Wish).entity.interaction === 'delete';
+    const isEven = candidates.length === group.length || (isDelete && candidates.length < group.length);
     group.forEach((wish, place) => {
-      if (isEven) given.set(wish, candidates[place] as UpstreamVersion);
-      else if (candidates.length > 0 || isContested) given.set(wish, 'ambiguous');
+      const version = candidates[place];
+      if (isEven && !isContested) {
+        if (version !== undefined) given.set(wish, version);
+      } else if (candidates.length > 0 || isContested) given.set(wish, 'ambiguous');
     });
   }
   return intents.map((open) => judge(open, wishes, looks, given));

@@ -2,8 +2,10 @@ import { statfsSync } from 'node:fs';
 import { encodeEvent } from '../ledger/event.ts';
 import { isWrite } from '../fhir/interaction.ts';
 import type { ExchangeIntent, ExchangeOutcome, OpenExchange, Recorder } from './exchange-record.ts';
+import { newEventId } from './event-id.ts';
 import { IntentStore, type OpenIntent } from './intent-store.ts';
 import { Outbox } from './outbox.ts';
+import { peerTag } from './peer-tag.ts';
 import { ProvenanceError } from './provenance-error.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 import { base64url, COMMITMENT_ALGORITHM } from './record.ts';
@@ -26,6 +28,8 @@ export interface RecorderOptions {
   readonly minimumFreeBytes?: number;
   /** Folder whose disk is looked at. */
   readonly dataDir?: string;
+  /** K_AB (`agreedKey`) of the member behind an upstream; its gateway then finds our event by a tag. Undefined: no member. */
+  readonly peerKey?: (upstream: string | undefined) => Uint8Array | undefined;
 }
 
 export interface PreparedRecord {
@@ -69,7 +73,7 @@ export class ExchangeRecorder implements Recorder {
       throw new ProvenanceError('throttled', `${this.outbox.waiting} events wait for the ledger`);
     }
     await this.#assertRecordable();
-    const idBytes = this.#options.random(16);
+    const idBytes = newEventId(this.#options.random);
     const exchange = { eventId: base64url(idBytes), startedMs: this.#options.clock() };
     if (isWrite(intent.interaction)) {
       // Durable before the upstream is called: a crash from here on leaves an intent that the reconciler settles.
@@ -151,6 +155,7 @@ export class ExchangeRecorder implements Recorder {
       reconciled: marks.reconciled === true,
       ...(marks.ground !== undefined && { ground: marks.ground }),
     });
+    const peerKey = this.#options.peerKey?.(intent.upstream);
     const event = encodeEvent({
       id: exchange.eventId,
       kind: outcome.kind,
@@ -158,6 +163,7 @@ export class ExchangeRecorder implements Recorder {
       commit: base64url(sealed.commit),
       rules: this.#options.rules(),
       links: [],
+      ...(peerKey !== undefined && { peer: peerTag(peerKey, idBytes) }),
     });
     return {
       // Record, event and the end of the intent in one transaction: a crash leaves all of them or the intent alone.

@@ -30,7 +30,7 @@ export function openProvenance(t: TestContext, options: Partial<RecorderOptions>
   const dataDir = mkdtempSync(join(tmpdir(), 'concordat-provenance-'));
   const stores = new Set<ProvenanceStore>();
   t.after(() => {
-    for (const store of stores) store.close();
+    for (const store of stores) if (store.database.isOpen) store.close();
     rmSync(dataDir, { recursive: true });
   });
   const clock = { nowMs: Date.parse('2026-03-01T10:00:00Z') };
