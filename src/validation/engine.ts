@@ -192,6 +192,7 @@ export class Engine {
     if (info.name === 'Identifier') rules.push(checkIdentifier);
     const content = contentRules.get(info.name);
     if (content !== undefined) rules.push(content);
+    if (info.name === 'Quantity' || info.ancestors.includes('Quantity')) rules.push(checkQuantitySystem);
     if (info.name === 'Bundle') rules.push(checkBundle);
     if (info.ancestors.includes('DomainResource')) rules.push(checkContained);
     return rules;

@@ -27,3 +27,17 @@ export function checkIdentifier(value: unknown, c: CheckContext): void {
 function isIdentifierSystem(system: string): boolean {
   return /^(https?:|ftp:|urn:|cid:|file:)/.test(system) && isAbsoluteUri(system);
 }
+
+const quantityRule: Rule = {
+  id: 'quantity-system-relative',
+  severity: 'error',
+  code: 'invalid',
+  text: 'Quantity.system must be an absolute URI',
+};
+
+export function checkQuantitySystem(value: unknown, c: CheckContext): void {
+  const { system, code } = value as JsonObject;
+  if (typeof system === 'string' && system !== '' && typeof code === 'string' && !isIdentifierSystem(system)) {
+    c.report(quantityRule, '', system);
+  }
+}

@@ -120,10 +120,17 @@ function numberCheck(type: string, minimum: number, maximum: number, whole: bool
 
 const uriWhitespaceRule = rule('uri-whitespace', 'invalid', 'A URI has no white space');
 const uriOidRule = rule('uri-oid', 'invalid', 'An OID as URI begins with urn:oid: and is dotted numbers');
+/** The oracle's measure of an OID: its last arc begins after the sixth character. */
+const shortOidRule: Rule = {
+  id: 'uri-oid-short',
+  severity: 'error',
+  code: 'invalid',
+  text: 'An OID of so few arcs identifies nothing',
+};
 const uriUuidRule = rule(
   'uri-uuid',
   'invalid',
-  'A UUID as URI begins with urn:uuid: and is 8-4-4-4-12 hexadecimal digits',
+  'A UUID as URI begins with urn:uuid: and is 8-4-4-4-12 hexadecimal digits in lower case',
 );
 
 function uriCheck(type: string): PrimitiveCheck {
@@ -146,8 +153,9 @@ function uriCheck(type: string): PrimitiveCheck {
     if (first === 117 /* u */) {
       if (text.startsWith('urn:oid:')) {
         if (!isOid(text.slice(8))) c.report(uriOidRule, '', text);
+        else if (text.lastIndexOf('.') < 13) c.report(shortOidRule, '', text);
       } else if (text.startsWith('urn:uuid:')) {
-        if (!isUuid(text.slice(9))) c.report(uriUuidRule, '', text);
+        if (!isUuid(text.slice(9), true)) c.report(uriUuidRule, '', text);
       } else if (text.startsWith('uuid:')) c.report(uriUuidRule, '', text);
     } else if (first === 111 /* o */ && text.startsWith('oid:')) c.report(uriOidRule, '', text);
     if (type === 'oid' && !text.startsWith('urn:oid:')) c.report(uriOidRule, '', text);
@@ -195,4 +203,16 @@ const base64CharactersRule: Rule = {
 /** Apart from the length: the oracle lets other characters pass. */
 export function checkBase64Characters(value: unknown, c: CheckContext): void {
   if (typeof value === 'string' && !hasBase64Characters(value)) c.report(base64CharactersRule);
+}
+
+const fractionRule: Rule = {
+  id: 'time-fraction',
+  severity: 'error',
+  code: 'value',
+  text: 'Fractions of a second in a time are not read by every validator',
+};
+
+/** R4 allows them; the oracle does not read them. */
+export function checkTimeFraction(value: unknown, c: CheckContext): void {
+  if (typeof value === 'string' && value.includes('.') && isTime(value)) c.report(fractionRule, '', value);
 }

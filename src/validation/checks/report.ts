@@ -69,6 +69,7 @@ export class CheckContext implements FhirPathEnvironment {
   private readonly segments: string[] = [];
   private readonly indexes: number[] = [];
   private readonly answers = new Map<object, Map<object, boolean>>();
+  private readonly elementIds = new Map<JsonObject, Set<string>>();
   private readonly elements: (PlaceFacts | undefined)[] = [];
   resolve: ((reference: string) => JsonObject | undefined) | undefined = undefined;
   memberOf: ((valueSet: string, system: string | undefined, code: string) => Answer) | undefined = undefined;
@@ -146,6 +147,22 @@ export class CheckContext implements FhirPathEnvironment {
     const given = answer();
     byProfile.set(profile, given);
     return given;
+  }
+
+  /** False when an element of the resource around the focus has that id already. */
+  claimElementId(id: string): boolean {
+    let ids = this.elementIds.get(this.resource);
+    if (ids === undefined) this.elementIds.set(this.resource, (ids = new Set()));
+    const free = !ids.has(id);
+    ids.add(id);
+    return free;
+  }
+
+  /** A finding on the element that the current place is a part of. */
+  reportAbove(rule: Rule, found?: string): void {
+    this.depth--;
+    this.report(rule, '', found);
+    this.depth++;
   }
 
   report(rule: Rule, at = '', found?: string): void {

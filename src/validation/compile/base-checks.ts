@@ -6,7 +6,7 @@ import type { Terminology } from '../terminology/answers.ts';
 import { bindingCheck } from './binding.ts';
 import { constraintCheck, type ValueCheck } from './constraints.ts';
 import { isObject, type ElementNode, type ElementType } from './element-tree.ts';
-import { ObjectCheck, type PropertyCheck } from './object-check.ts';
+import { contentRule, ObjectCheck, type PropertyCheck } from './object-check.ts';
 import { lengthCheck } from './value-limits.ts';
 import type { ElementForm, ElementInfo, TypeInfo, TypeModel } from './type-model.ts';
 
@@ -112,6 +112,12 @@ const noArrayRule = shapeRule('This element does not repeat, so it must not be a
 const objectWantedRule = shapeRule('This element must be a JSON object');
 const emptyArrayRule = shapeRule('An array must not be empty');
 const emptyPrimitivesRule: Rule = { ...emptyArrayRule, id: 'array-empty', severity: 'warning' };
+const idExtensionRule: Rule = {
+  id: 'resource-id-extended',
+  severity: 'error',
+  code: 'structure',
+  text: 'Resource.id has neither id nor extensions',
+};
 const nullRule: Rule = { id: 'json-null', severity: 'error', code: 'structure', text: 'A value must not be null' };
 
 /** Runs a check of one item at its place. */
@@ -287,13 +293,19 @@ function siblingCheck(
           profile: profileOf(owner, element.node),
         });
   const one = (sibling: unknown, value: unknown, c: CheckContext): boolean => {
-    if (sibling === null && element.isArray) return true;
+    if (sibling === null && element.isArray) {
+      if (value === undefined) c.report(nullRule);
+      return true;
+    }
     if (!isObject(sibling)) {
       c.report(objectWantedRule, '', jsonTypeOf(sibling));
       return false;
     }
     base.type('Element')?.check(sibling, c);
-    if ((value === undefined || value === null) && missing !== undefined) missing(undefined, c, sibling);
+    if (form.typeCode === 'id') c.report(idExtensionRule);
+    if (value !== undefined && value !== null) return true;
+    if (sibling['extension'] === undefined && sibling['id'] !== undefined) c.report(contentRule);
+    missing?.(undefined, c, sibling);
     return true;
   };
   return (sibling, object, c) => {

@@ -24,7 +24,7 @@ const emptyRule: Rule = {
   code: 'invalid',
   text: 'An object must have some content',
 };
-const contentRule: Rule = {
+export const contentRule: Rule = {
   id: 'invariant:ele-1',
   severity: 'error',
   code: 'invariant',
@@ -45,12 +45,15 @@ export class ObjectCheck {
   readonly required: RequiredElement[] = [];
   /** Constraints and rules of the type as a whole. */
   readonly whole: ValueCheck[] = [];
+  /** An id alone is no content; what stands beside a primitive value is. */
+  private readonly needsContent: boolean;
   private readonly unknownRule: Rule;
   private readonly secondChoiceRule: Rule;
 
   constructor(info: TypeInfo) {
     this.info = info;
     this.facts = { path: info.name, type: info.name };
+    this.needsContent = info.kind === 'complex' && info.name !== 'Element';
     this.unknownRule = {
       id: 'element-unknown',
       severity: 'error',
@@ -93,7 +96,7 @@ export class ObjectCheck {
       if (!property.check(value[key], value, c)) (missing ??= []).push(key);
     }
     if (count === 0) c.report(emptyRule);
-    else if (count === 1 && value['id'] !== undefined && this.info.kind === 'complex') c.report(contentRule);
+    else if (count === 1 && this.needsContent && value['id'] !== undefined) c.report(contentRule);
     const required = this.required;
     for (let at = 0; at < required.length; at++) this.checkRequired(required[at] as RequiredElement, value, missing, c);
     const whole = this.whole;

@@ -1,5 +1,5 @@
 /** Which resources a Reference may name: types by the reference's text or its target, target profiles where the target is at hand. */
-import { parseRestReference } from '../checks/references.ts';
+import { typeInReference } from '../checks/references.ts';
 import type { CheckContext, JsonObject, Rule } from '../checks/report.ts';
 import type { PackageScope } from '../packages/definitions.ts';
 import type { ValueCheck } from './constraints.ts';
@@ -57,7 +57,7 @@ export function targetsCheck(
     const reference = value['reference'];
     targets ??= canonicals.map((canonical) => describe(canonical, scope));
     const found = typeof reference === 'string' ? parts.resolve(reference, c) : undefined;
-    const type = found === undefined ? impliedType(value, c) : found['resourceType'];
+    const type = found === undefined ? impliedType(value, c, parts) : found['resourceType'];
     if (typeof type !== 'string') return;
     const fitting = targets.filter(
       (target) => target.type === undefined || target.type === type || parts.ancestors(type).includes(target.type),
@@ -90,13 +90,14 @@ function describe(canonical: string, scope: PackageScope): Target {
   };
 }
 
-/** What the reference's own text says its type is, where that is believed. */
-export function impliedType(reference: JsonObject, c: CheckContext): string | undefined {
+/** What the reference's own text says its type is, where that is believed and such a type exists. */
+export function impliedType(
+  reference: JsonObject,
+  c: CheckContext,
+  parts: Pick<TargetParts, 'ancestors'>,
+): string | undefined {
   const text = reference['reference'];
-  if (typeof text !== 'string' || text === '') {
-    const { type } = reference;
-    return typeof type === 'string' && /^[A-Z][A-Za-z]+$/.test(type) ? type : undefined;
-  }
-  if (!c.services.settings.believeReferences) return undefined;
-  return parseRestReference(text)?.type;
+  if (typeof text !== 'string' || text === '' || !c.services.settings.believeReferences) return undefined;
+  const type = typeInReference(text);
+  return type === undefined || !parts.ancestors(type).includes('Resource') ? undefined : type;
 }

@@ -98,8 +98,8 @@ function sliceTest(
       isExtension(element) && discriminator.path === 'url'
         ? urlTest(node, options)
         : discriminatorTest(node, discriminator, parts);
-    if (test === undefined) return undefined;
-    tests.push(test);
+    // A discriminator that says nothing of this slice leaves it to the others.
+    if (test !== undefined) tests.push(test);
   }
   if (tests.length === 0) return undefined;
   if (tests.length === 1) return tests[0];
