@@ -3,7 +3,7 @@ import type { ElementDefinition } from '../packages/definitions.ts';
 import { copyNode, nodeOf } from './element-node.ts';
 import type { ElementNode } from './element-node.ts';
 import { SnapshotError } from './snapshot-error.ts';
-import { unfold } from './unfold.ts';
+import { childOfSomeType, unfold } from './unfold.ts';
 import type { Making } from './unfold.ts';
 
 /** One step of an element id: `name` or `name:slice`. */
@@ -103,6 +103,8 @@ function stepInto(parent: ElementNode, step: Step, context: StepContext, making:
   const narrowed =
     stem === undefined || isDefining ? undefined : parent.children.find((child) => isTypeName(child.name, stem));
   if (narrowed !== undefined) return step.sliceName === undefined ? narrowed : sliceOf(narrowed, step.sliceName);
+  const ofSomeType = childOfSomeType(parent, step.name, making);
+  if (ofSomeType !== undefined) return ofSomeType;
   if (isDefining) return append(parent, step.name);
   throw new SnapshotError(
     'malformed',

@@ -23,7 +23,12 @@ export function generateSnapshot(definition: Definition, snapshotOf: SnapshotSou
   const differential = differentialElements(definition.resource);
   if (differential.length > maximumElements)
     throw new SnapshotError('malformed', `${definition.url} has too many elements`);
-  const making = { definition, root: startingTree(definition, differential, snapshotOf), snapshotOf };
+  const making = {
+    definition,
+    root: startingTree(definition, differential, snapshotOf),
+    base: () => (definition.base === undefined ? undefined : startingTree(definition, differential, snapshotOf)),
+    snapshotOf,
+  };
   const place = findOrCreate(making);
   for (const element of differential) {
     const node = place(element);

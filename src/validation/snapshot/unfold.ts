@@ -11,6 +11,8 @@ export type SnapshotSource = (definition: Definition) => readonly ElementDefinit
 export interface Making {
   readonly definition: Definition;
   readonly root: ElementNode;
+  /** The base's tree as it was before the differential; undefined where there is no base. */
+  readonly base: () => ElementNode | undefined;
   readonly snapshotOf: SnapshotSource;
 }
 
@@ -19,7 +21,9 @@ export function unfold(node: ElementNode, making: Making): void {
   const { definition, root } = making;
   const reference = node.element.contentReference;
   if (reference !== undefined) {
-    const target = findByPath(root, reference.slice(reference.indexOf('#') + 1).split('.'));
+    const path = reference.slice(reference.indexOf('#') + 1).split('.');
+    const base = making.base();
+    const target = (base === undefined ? undefined : findByPath(base, path)) ?? findByPath(root, path);
     if (target === undefined)
       throw new SnapshotError('malformed', `${definition.url} refers to content ${reference}, which is not there`);
     node.children.push(...copyChildren(target, 'unfolded'));
@@ -33,6 +37,21 @@ export function unfold(node: ElementNode, making: Making): void {
     node.children.push(...copyChildren(tree, 'unfolded'));
     return;
   }
+}
+
+/** Of an element with several types, the child that the first of them that has one by this name has. */
+export function childOfSomeType(node: ElementNode, name: string, making: Making): ElementNode | undefined {
+  const types = node.element.type ?? [];
+  if (types.length < 2) return undefined;
+  for (const { code } of types) {
+    const definition = code === undefined ? undefined : making.definition.scope.resolveType(code);
+    const tree = definition === undefined ? undefined : treeIfAny(definition, making);
+    const child = tree === undefined ? undefined : copyChildren(tree, 'unfolded').find((one) => one.name === name);
+    if (child === undefined) continue;
+    node.children.push(child);
+    return child;
+  }
+  return undefined;
 }
 
 /** Root of the one profile that an element's type names; undefined where there is none or it is not here. */
