@@ -15,7 +15,7 @@ import { sameHash } from './merkle/tree-hash.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { verifyConsistency } from './merkle/verify.ts';
 import { verifyNoteAnywhere } from './note.ts';
-import type { CheckNote } from './note.ts';
+import type { CheckNote, ParsedNote } from './note.ts';
 import type { VerifierKey } from './note-key.ts';
 
 /**
@@ -91,17 +91,25 @@ export async function verifyEvidence(args: {
   const keys = args.keysOf(evidence.member);
   if (keys === undefined) throw new VerificationError('unknown-member', 'the evidence is about no member');
   const checkNote = args.checkNote ?? verifyNoteAnywhere;
-  const sides = [evidence.first, evidence.second] as const;
-  const notes =
-    evidence.kind === 'two-batches'
-      ? checkBatches(sides, evidence.member, args.origin)
-      : checkTrees(sides, args.origin, evidence.connection);
+  const notes = evidenceNotes(evidence, args.origin);
   const relevant = evidence.kind === 'two-batches' ? keys.batchKeys : keys.checkpointKeys;
   for (const note of notes) {
     const signatures = await checkNote(note, relevant);
     if (signatures.length === 0) throw new VerificationError('bad-signature', 'a side is not signed by the member');
   }
   return evidence;
+}
+
+/**
+ * Checks that the two sides contradict each other, and returns the notes that the member must have signed.
+ * @throws {FormatError} a side cannot be read
+ * @throws {VerificationError} no-contradiction | wrong-log, or what a consistency proof fails with
+ */
+export function evidenceNotes(evidence: Evidence, origin: string): readonly ParsedNote[] {
+  const sides = [evidence.first, evidence.second] as const;
+  return evidence.kind === 'two-batches'
+    ? checkBatches(sides, evidence.member, origin)
+    : checkTrees(sides, origin, evidence.connection);
 }
 
 function checkBatches(sides: readonly [Uint8Array, Uint8Array], member: string, origin: string) {

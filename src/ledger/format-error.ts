@@ -22,3 +22,13 @@ export type FormatCode =
   | 'too-large';
 
 export class FormatError extends AppError<FormatCode> {}
+
+/** What a reader returns, or undefined where the input is not of its format; any other error goes on. */
+export function readOrUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}

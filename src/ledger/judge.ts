@@ -5,7 +5,7 @@ import { parseCutHeader } from './cut.ts';
 import type { Cut } from './cut.ts';
 import { parseEvent } from './event.ts';
 import type { LedgerEvent } from './event.ts';
-import { FormatError } from './format-error.ts';
+import { readOrUndefined } from './format-error.ts';
 import { parseFrame } from './frame.ts';
 import type { Frame } from './frame.ts';
 import { sameHash } from './merkle/tree-hash.ts';
@@ -178,13 +178,4 @@ function titleOf(header: Uint8Array): string {
   const end = header.indexOf(0x0a);
   // Longer than every title we know: enough to tell that it is none.
   return String.fromCharCode(...header.subarray(0, end < 0 || end > 40 ? 40 : end));
-}
-
-function readOrUndefined<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof FormatError) return undefined;
-    throw error;
-  }
 }
