@@ -3,6 +3,7 @@ import { toClosure } from './closures.ts';
 import { corrected } from './errata.ts';
 import type { FhirPathEnvironment, Invariant } from './environment.ts';
 import { FhirPathError } from './fhirpath-error.ts';
+import { generate } from './generate.ts';
 import type { Intermediate } from './intermediate.ts';
 import { lower } from './lower.ts';
 import { asMany, boolean } from './lower-support.ts';
@@ -32,7 +33,7 @@ export function compileExpression(expression: string, options: CompileOptions): 
   const meant = corrected(expression);
   try {
     const lowered = lowerInvariant(meant, options.typeName, model);
-    return closureInvariant(lowered, options.typeName, model);
+    return toInvariant(lowered, options.typeName, model, options.withoutEval === true);
   } catch (error) {
     if (!(error instanceof FhirPathError)) throw error;
     return libraryInvariant(meant, options.typeName, model);
@@ -73,6 +74,22 @@ function resourceTypeOf(resource: unknown): string | undefined {
   return typeof type === 'string' ? type : undefined;
 }
 
+function toInvariant(lowered: Intermediate, typeName: string, model: TypeModel, withoutEval: boolean): Invariant {
+  const generated = withoutEval ? undefined : generate(lowered, model);
+  if (generated === undefined) return closureInvariant(lowered, typeName, model);
+  const { holds, usesSession } = generated;
+  const abstract = typeName === 'Resource' || typeName === 'DomainResource';
+  return (focus: unknown, environment: FhirPathEnvironment, sibling?: unknown): boolean => {
+    const plain = sibling === undefined && !abstract;
+    const start = plain ? (focus ?? undefined) : focusOf(focus, sibling, typeName, model);
+    try {
+      return holds(start, usesSession ? { model, environment, context: start } : undefined);
+    } catch (error) {
+      return failed(error);
+    }
+  };
+}
+
 function closureInvariant(lowered: Intermediate, typeName: string, model: TypeModel): Invariant {
   const closure = toClosure(lowered);
   return (focus: unknown, environment: FhirPathEnvironment, sibling?: unknown): boolean => {
@@ -80,9 +97,13 @@ function closureInvariant(lowered: Intermediate, typeName: string, model: TypeMo
     try {
       return closure({ session: { model, environment, context: start }, focus: start, index: 0, total: [] }) === true;
     } catch (error) {
-      // A wrong instance may break any assumption about shapes; structure checks name it, here the constraint is simply not met.
-      if (error instanceof FhirPathError || error instanceof TypeError || error instanceof RangeError) return false;
-      throw error;
+      return failed(error);
     }
   };
+}
+
+/** A wrong instance may break any assumption about shapes; structure checks name it, here the constraint is simply not met. */
+function failed(error: unknown): false {
+  if (error instanceof FhirPathError || error instanceof TypeError || error instanceof RangeError) return false;
+  throw error;
 }
