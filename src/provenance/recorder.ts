@@ -9,7 +9,9 @@ import { peerTag } from './peer-tag.ts';
 import { ProvenanceError } from './provenance-error.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 import { base64url, COMMITMENT_ALGORITHM } from './record.ts';
+import { RecordQueries } from './record-queries.ts';
 import { RecordVault } from './record-vault.ts';
+import { withSeenPatients } from './seen-patients.ts';
 
 export interface RecorderOptions {
   readonly store: ProvenanceStore;
@@ -54,6 +56,7 @@ export class ExchangeRecorder implements Recorder {
   readonly outbox: Outbox;
   readonly vault: RecordVault;
   readonly intents: IntentStore;
+  readonly queries: RecordQueries;
   readonly #options: RecorderOptions;
   #queue: Work[] = [];
   #scheduled = false;
@@ -66,6 +69,7 @@ export class ExchangeRecorder implements Recorder {
     this.outbox = new Outbox(options.store, options.writer);
     this.vault = new RecordVault(options.store);
     this.intents = new IntentStore(options.store);
+    this.queries = new RecordQueries(options.store, this.vault);
   }
 
   async begin(intent: ExchangeIntent): Promise<OpenExchange> {
@@ -145,13 +149,14 @@ export class ExchangeRecorder implements Recorder {
   ): PreparedRecord {
     const idBytes = Buffer.from(exchange.eventId, 'base64url');
     const recordedMs = this.#options.clock();
+    const entities = withSeenPatients(outcome.entities, this.queries);
     const sealed = this.vault.sealRecord({
       idBytes,
       eventId: exchange.eventId,
       startedMs: exchange.startedMs,
       recordedMs,
       intent,
-      outcome,
+      outcome: { ...outcome, entities },
       reconciled: marks.reconciled === true,
       ...(marks.ground !== undefined && { ground: marks.ground }),
     });

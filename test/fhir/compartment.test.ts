@@ -1,8 +1,11 @@
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
 import { patientOfReference, patientsOf, patientsOfNode } from '../../src/fhir/compartment.ts';
 import { PATIENT_COMPARTMENT_PATHS } from '../../src/fhir/compartment-paths.ts';
 import { parseJsonText } from '../../src/fhir/json-text.ts';
+import { readTar } from '../../src/validation/packages/tar.ts';
 
 const base = 'http://ehr.example/fhir';
 
@@ -58,6 +61,10 @@ describe('patientsOf', () => {
     }
   });
 
+  test('follows exactly the paths that the R4 definitions give', () => {
+    assert.deepEqual(PATIENT_COMPARTMENT_PATHS, pathsOfPackage());
+  });
+
   test('covers the 66 types of the R4 patient compartment', () => {
     assert.equal(Object.keys(PATIENT_COMPARTMENT_PATHS).length, 66);
     for (const type of ['Encounter', 'Procedure', 'AuditEvent', 'Provenance', 'Basic']) {
@@ -65,6 +72,38 @@ describe('patientsOf', () => {
     }
   });
 });
+
+/** The table derived again: the compartment's search parameters, each replaced by its expression's paths for the type. */
+function pathsOfPackage(): Record<string, string[]> {
+  const expressions = new Map<string, string>();
+  let compartment: { resource: { code: string; param?: string[] }[] } | undefined;
+  for (const { name, bytes } of readTar(
+    gunzipSync(readFileSync(new URL('../../profiles/hl7.fhir.r4.core-4.0.1.tgz', import.meta.url))),
+  )) {
+    if (name.endsWith('/CompartmentDefinition-patient.json'))
+      compartment = JSON.parse(Buffer.from(bytes).toString()) as never;
+    if (!name.startsWith('package/SearchParameter-')) continue;
+    const parameter = JSON.parse(Buffer.from(bytes).toString()) as {
+      base: string[];
+      code: string;
+      expression?: string;
+    };
+    for (const base of parameter.base) expressions.set(`${base} ${parameter.code}`, parameter.expression ?? '');
+  }
+  const table: Record<string, string[]> = {};
+  for (const { code, param = [] } of compartment?.resource ?? []) {
+    const paths = param.flatMap((name) =>
+      (expressions.get(`${code} ${name}`) ?? '').split('|').flatMap((part) => {
+        const match = new RegExp(`^${code}\\.([A-Za-z.]+?)(?:\\.where\\(resolve\\(\\) is Patient\\))?$`).exec(
+          part.trim(),
+        );
+        return match?.[1] === undefined ? [] : [match[1]];
+      }),
+    );
+    if (paths.length > 0) table[code] = [...new Set(paths)];
+  }
+  return table;
+}
 
 test('patientOfReference takes ids as FHIR has them', () => {
   assert.equal(patientOfReference('Patient/A.b-1'), 'A.b-1');

@@ -36,6 +36,15 @@ describe('ExchangeRecorder', () => {
     assert.deepEqual(opened.request, { resourceId: 'o1' });
   });
 
+  test('a delete belongs to the Patients whose the resource was', async (t) => {
+    const { recorder, queries } = openProvenance(t);
+    await recordCreate(recorder, { id: 'o2', patients: ['p4', 'p5'] });
+    const gone = makeEntity({ id: 'o2', versionId: undefined, patients: [], stored: undefined, interaction: 'delete' });
+    await record(recorder, { interaction: 'delete', kind: 'retracted', entities: [gone] }, { entities: [gone] });
+    assert.deepEqual(openLast(recorder).opened.entities[0]?.patients, ['p4', 'p5']);
+    assert.equal(queries.count({ index: [[{ field: 'patient', upstream: 'ehr', id: 'p5' }]], newestFirst: false }), 2);
+  });
+
   test('calls of one turn share a transaction and each gets its own record', async (t) => {
     const { recorder, queries } = openProvenance(t);
     const ids = await Promise.all(Array.from({ length: 50 }, (_, i) => record(recorder, { requestId: `r${i}` })));
