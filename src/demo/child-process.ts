@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '../errors.ts';
 
@@ -67,7 +67,7 @@ export class DemoChild {
       });
       const ended = (): void => {
         clearTimeout(timer);
-        reject(new ChildError('ended-early', `${title} ended while starting; see ${logFile}`));
+        reject(new ChildError('ended-early', `${title} ended while starting${reasonIn(logFile)}; see ${logFile}`));
       };
       child.once('exit', ended);
     });
@@ -99,4 +99,13 @@ export class DemoChild {
       await this.#ended();
     }
   }
+}
+
+/** The last line that a process of ours wrote about why it ended. */
+function reasonIn(logFile: string): string {
+  const line = readFileSync(logFile, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .findLast((text) => text.startsWith('concordat: '));
+  return line === undefined ? '' : ` (${line.slice('concordat: '.length)})`;
 }
