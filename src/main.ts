@@ -127,7 +127,7 @@ async function compose(
     publicUrl: config.publicUrl,
     upstreams,
     authenticator: createAuthenticator(config, logger),
-    smart: undefined,
+    smart: smartConfiguration(config),
     recorder,
     validator,
     ruleSet,
@@ -321,6 +321,13 @@ function createAuthenticator(config: Config, logger: Logger): Authenticator {
     keys: keys.jwksFile === undefined ? { url: keys.jwksUrl ?? '' } : { file: keys.jwksFile },
   }));
   return createJwtAuthenticator({ issuers, clock });
+}
+
+/** What clients may learn of where tokens come from: the first issuer is the one named. */
+function smartConfiguration({ auth }: Config): GatewayParts['smart'] {
+  const first = auth.mode === 'jwt' ? auth.issuers[0] : undefined;
+  if (first === undefined) return undefined;
+  return { issuer: first.issuer, ...(first.jwksUrl !== undefined && { jwksUri: first.jwksUrl }) };
 }
 
 function listen(server: Server, address: Config['listen']): Promise<void> {

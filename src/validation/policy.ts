@@ -48,6 +48,11 @@ export interface PolicyOptions {
  */
 const gatewayOverrides: readonly SeverityOverride[] = [
   {
+    issue: 'profile-unknown',
+    severity: 'error',
+    reason: 'a gateway cannot vouch for a profile that it does not have: load its package, or do not declare it',
+  },
+  {
     issue: 'extension-unknown',
     severity: 'warning',
     reason: 'R4 extensibility: unknown extensions that do not modify are to be ignored',
