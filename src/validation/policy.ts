@@ -48,7 +48,7 @@ export interface PolicyOptions {
  */
 const gatewayOverrides: readonly SeverityOverride[] = [
   {
-    issue: 'profile-unknown',
+    issue: 'profile-cannot-tell',
     severity: 'error',
     reason: 'a gateway cannot vouch for a profile that it does not have: load its package, or do not declare it',
   },
