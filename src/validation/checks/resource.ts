@@ -26,7 +26,7 @@ const unknownProfileRule: Rule = {
   id: 'profile-cannot-tell',
   severity: 'warning',
   code: 'not-found',
-  text: 'The declared profile is not loaded, so it was not checked',
+  text: 'The declared profile is not loaded, so it was not checked: declare one that is, or have its package loaded',
 };
 
 export class ResourceChecks {
