@@ -34,6 +34,8 @@ export interface ReceiptExtra {
   readonly path: readonly Uint8Array[];
   /** Place of the event in the batch, from 0. */
   readonly position: number;
+  /** Once keys or members have changed: the governance history that leads from the genesis to those in force (`governance-history.ts`). */
+  readonly history?: Uint8Array | undefined;
 }
 
 /** Text of a receipt file. */
@@ -43,6 +45,7 @@ export function formatReceipt({ index, path, checkpoint, extra }: Receipt): stri
     header: encodeBase64(extra.header),
     path: extra.path.map(encodeBase64),
     position: extra.position,
+    ...(extra.history === undefined ? {} : { history: encodeBase64(extra.history) }),
   });
   return formatTlogProof({ extra: json, index, path, checkpoint });
 }
@@ -55,7 +58,8 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
   const { extra, index, path, checkpoint } = parseTlogProof(bytes);
   if (extra === undefined) throw new FormatError('malformed-receipt', 'a receipt has an "extra" line');
   const object = expectObject(parseCanonicalJson(extra, MAXIMUM_PROOF_BYTES), 'extra');
-  expectMembers(object, ['event', 'header', 'path', 'position']);
+  expectMembers(object, ['event', 'header', 'path', 'position'], ['history']);
+  const history = object['history'];
   return {
     index,
     path,
@@ -65,6 +69,7 @@ export function parseReceipt(bytes: Uint8Array): Receipt {
       header: decodeBase64(expectString(object['header'], 'header')),
       path: expectArray(object['path'], 'path').map((hash) => decodeBase64(expectString(hash, 'a hash'))),
       position: expectCount(object['position'], 'position'),
+      ...(history === undefined ? {} : { history: decodeBase64(expectString(history, 'history')) }),
     },
   };
 }

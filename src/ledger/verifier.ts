@@ -6,15 +6,17 @@ import type { ParsedCheckpoint } from './checkpoint.ts';
 import { parseEvent } from './event.ts';
 import type { LedgerEvent } from './event.ts';
 import { FormatError } from './format-error.ts';
-import { parseGenesis, quorumSize } from './genesis.ts';
-import type { Member } from './genesis.ts';
+import { parseGenesis } from './genesis.ts';
+import type { Genesis } from './genesis.ts';
+import { verifyHistory } from './governance-history.ts';
+import { activeMembers, batchKeysAt, genesisState, quorumOf, versionAtSize } from './governance-state.ts';
+import type { GovernanceState, GovernanceVersion } from './governance-state.ts';
 import { headerLeafBytes } from './leaf.ts';
 import { leafHash } from './merkle/tree-hash.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { verifyInclusion } from './merkle/verify.ts';
 import { verifyNoteAnywhere } from './note.ts';
 import type { CheckNote, ParsedNote } from './note.ts';
-import type { VerifierKey } from './note-key.ts';
 import { buildPolicy, evaluatePolicy, parsePolicy, policyKeys } from './policy.ts';
 import type { Policy } from './policy.ts';
 import { parseReceipt } from './receipt.ts';
@@ -52,6 +54,7 @@ export const AUTHOR_NOT_CHECKED = 'not checked';
  * @param args.receipt a tlog-proof file
  * @param args.genesis the genesis file that the caller pins
  * @param args.policy  a tlog-policy file; alone it leaves the author unchecked, beside a genesis both must hold
+ * @param args.history governance history from the genesis on; taken from the receipt itself when left out
  * @param args.checkNote how signatures are checked; by default whatever the platform does fastest
  * @throws {FormatError} something is no file of its kind at all
  * @throws {VerificationError} the receipt does not hold; `malformed-receipt` where a part of it cannot even be read
@@ -60,21 +63,25 @@ export async function verifyReceipt(args: {
   readonly receipt: Uint8Array;
   readonly genesis?: Uint8Array | undefined;
   readonly policy?: string | undefined;
+  readonly history?: Uint8Array | undefined;
   readonly checkNote?: CheckNote;
 }): Promise<ReceiptFacts> {
   const genesis = args.genesis === undefined ? undefined : parseGenesis(args.genesis);
-  const policies = [
-    ...(genesis === undefined
-      ? []
-      : [membershipPolicy(genesis.members, quorumSize(genesis.members.length, genesis.quorum))]),
-    ...(args.policy === undefined ? [] : [parsePolicy(args.policy)]),
-  ];
-  if (policies.length === 0) throw new FormatError('malformed-policy', 'a genesis or a policy is needed');
+  const policyFile = args.policy === undefined ? undefined : parsePolicy(args.policy);
+  if (genesis === undefined && policyFile === undefined) {
+    throw new FormatError('malformed-policy', 'a genesis or a policy is needed');
+  }
   const checkNote = args.checkNote ?? verifyNoteAnywhere;
   const read = readReceipt(args.receipt);
   const { receipt, header, event, checkpoint } = read;
   if (header.log !== checkpoint.origin) throw new VerificationError('wrong-log', 'the batch belongs to another log');
   verifyPath(receipt, header, checkpoint);
+  const history = args.history ?? receipt.extra.history;
+  const state = genesis && (await governanceOf(genesis, history, checkNote));
+  const policies = [
+    ...(state === undefined ? [] : [membershipPolicy(versionAtSize(state, checkpoint.size))]),
+    ...(policyFile === undefined ? [] : [policyFile]),
+  ];
   const cosigners = new Set<string>();
   const times: number[] = [];
   for (const policy of policies) {
@@ -82,7 +89,7 @@ export async function verifyReceipt(args: {
     for (const name of evaluatePolicy(policy, checkpoint.origin, signatures)) cosigners.add(name);
     for (const { timestampSeconds } of signatures) if (timestampSeconds !== undefined) times.push(timestampSeconds);
   }
-  const author = genesis === undefined ? AUTHOR_NOT_CHECKED : await verifyAuthor(header, genesis.members, checkNote);
+  const author = state === undefined ? AUTHOR_NOT_CHECKED : await verifyAuthor(header, state, receipt.index, checkNote);
   return {
     origin: checkpoint.origin,
     index: receipt.index,
@@ -100,9 +107,17 @@ export async function verifyReceipt(args: {
   };
 }
 
-/** The policy that members and their quorum stand for. */
-export function membershipPolicy(members: readonly Member[], quorum: number): Policy {
-  return buildPolicy({ members, quorum });
+/** The policy that a membership stands for. */
+export function membershipPolicy(version: GovernanceVersion): Policy {
+  return buildPolicy({ members: activeMembers(version), quorum: quorumOf(version) });
+}
+
+async function governanceOf(
+  genesis: Genesis,
+  history: Uint8Array | undefined,
+  checkNote: CheckNote,
+): Promise<GovernanceState> {
+  return history === undefined ? genesisState(genesis) : verifyHistory({ history, genesis, checkNote });
 }
 
 function readReceipt(bytes: Uint8Array): {
@@ -141,13 +156,15 @@ function verifyPath({ index, path, extra }: Receipt, header: ParsedBatchHeader, 
 
 async function verifyAuthor(
   header: ParsedBatchHeader,
-  members: readonly { readonly name: string; readonly batchKey: VerifierKey }[],
+  state: GovernanceState,
+  leafIndex: number,
   checkNote: CheckNote,
 ): Promise<string> {
-  const member = members.find(({ name }) => name === header.member);
+  const member = batchKeysAt(state, header.member, leafIndex);
   if (member === undefined) throw new VerificationError('unknown-member', 'the batch is by no member');
-  const signatures = await checkNote(header.note, [member.batchKey]);
+  const signatures = await checkNote(header.note, member.batchKeys);
   if (signatures.length === 0)
     throw new VerificationError('bad-signature', 'the batch is signed by no key of its member');
-  return member.name;
+  if (!member.active) throw new VerificationError('suspended', 'the batch is by a member that was suspended');
+  return header.member;
 }

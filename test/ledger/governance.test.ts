@@ -255,7 +255,7 @@ describe('the rest', () => {
     const consortium = new Consortium(three);
     const change: Change = { kind: 'open-epoch', size: 1, root: consortium.log.root(1), genesis: new Uint8Array(32) };
     const { id } = consortium.propose('a', change);
-    assert.ok(!('closed' in consortium.state) || consortium.proposal(id).status === 'open');
+    assert.equal(Boolean(consortium.state.closed), false);
     consortium.vote('b', id);
     assert.equal(consortium.state.closed?.proposal, id);
     assert.equal(consortium.propose('c', adopt).verdict, 'conflict');

@@ -151,7 +151,9 @@ describe('a receipt with one byte changed', () => {
     const facts = factsText(await verifyReceipt({ receipt, genesis }));
     let harmless = 0;
     for (let i = 0; i < receipt.length; i++) {
-      for (const mutant of mutations(receipt, i)) {
+      // Every byte in one of the ways, by turns: each way meets each part of the file, at a fifth of the time.
+      for (const [way, mutant] of [...mutations(receipt, i)].entries()) {
+        if (way !== i % 5) continue;
         try {
           assert.equal(factsText(await verifyReceipt({ receipt: mutant, genesis })), facts, `byte ${i}`);
           harmless++;
@@ -161,7 +163,7 @@ describe('a receipt with one byte changed', () => {
       }
     }
     // What remains are origin signatures beyond the one that counts, under a name or key ID that is nobody's.
-    assert.ok(harmless < receipt.length / 4, `${harmless} harmless changes`);
+    assert.ok(harmless < receipt.length / 8, `${harmless} harmless changes`);
   });
 
   test('with lines swapped, doubled or dropped is refused, or says the same', async () => {

@@ -18,6 +18,7 @@ export type VerificationCode =
   | 'event-mismatch'
   | 'position-range'
   | 'unknown-member'
+  | 'suspended'
   | 'genesis-mismatch'
   // governance history
   | 'history-broken'
