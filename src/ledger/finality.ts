@@ -56,6 +56,17 @@ export class Finality {
     return this.#signedSizes.get(member) ?? 0;
   }
 
+  /** Whether a quorum cosigned this tree, whether or not the own replica has it. */
+  isQuorum({ size, root }: Checkpoint): boolean {
+    const membership = this.#options.membershipAt(size);
+    return this.pool
+      .atSize(size)
+      .some(
+        (signed) =>
+          sameHash(signed.checkpoint.root, root) && this.pool.cosigners(signed, membership).length >= membership.quorum,
+      );
+  }
+
   /** Whether a member's cosignature over exactly this note's text is known. */
   hasCosigned(member: string, note: Uint8Array): boolean {
     const { size, root } = parseSignedCheckpoint(note).checkpoint;

@@ -1,4 +1,4 @@
-import { parseSignedCheckpoint } from './checkpoint.ts';
+import { parseSignedCheckpoint, type Checkpoint } from './checkpoint.ts';
 import type { SignedCheckpoint } from './cosignature-pool.ts';
 import { encodeHex } from './encoding.ts';
 import { formatEvidence } from './evidence-file.ts';
@@ -9,6 +9,7 @@ import { buildConsistencyProof } from './merkle/proof.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import { formatNote } from './note.ts';
 import type { PeerClient } from './peer.ts';
+import { PeerTree } from './peer-tree.ts';
 import type { Replica } from './replica.ts';
 import { sha256 } from '../hash.ts';
 import { TILE_WIDTH } from './tree-store.ts';
@@ -60,6 +61,34 @@ export class ForkWatch {
       if (!tree.proven) this.#prove(tree);
       if (!tree.located) await this.#locate(tree);
     }
+  }
+
+  /** Compares the own tree with a larger final one that a peer shows: an isolated member would else only seem to be behind. */
+  async compareAhead(peer: PeerClient, final: Checkpoint): Promise<void> {
+    const { replica, log } = this.#options;
+    const size = replica.durableSize;
+    if (size < 1 || final.size <= size) return;
+    try {
+      const theirs = await new PeerTree(peer, final.size).provenRoot(size, final);
+      if (sameHash(theirs, replica.tree.root(size))) return;
+    } catch (error) {
+      // Tiles that do not lead to the final root say nothing about the log, only about the peer.
+      log.warn(
+        { peer: peer.member, error: error instanceof Error ? error.name : 'unknown' },
+        'a peer’s tiles do not hold',
+      );
+      return;
+    }
+    const leafIndex = (await firstDifference(replica, peer, size)) ?? size - 1;
+    const detail = 'the final tree of the others parts from the own one at this leaf';
+    replica.addIncident({
+      kind: 'fork',
+      leafIndex,
+      member: peer.member,
+      writer: undefined,
+      detail,
+      evidence: undefined,
+    });
   }
 
   async #locate(tree: ForeignTree): Promise<void> {

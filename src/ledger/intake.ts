@@ -30,7 +30,6 @@ const HEAL_PATIENCE_MS = 3000;
 export class Intake {
   readonly #options: IntakeOptions;
   readonly #readBack: ReadBack[] = [];
-  readonly #ownCopies = new Map<number, number>();
   #exactSends: boolean | undefined;
   #firstOtherMs: number | undefined;
   #lastCutMs: number;
@@ -72,7 +71,7 @@ export class Intake {
     context.replica.append(judged, { offset: record.offset, valueHash });
     this.#noteFaults(index, first, judged);
     this.#noteTime(judged);
-    this.#noteOwn(index, judged);
+    this.#noteOwn(index, record.offset, judged);
   }
 
   /** Tells the sealer of own batches below `durableSize`. */
@@ -84,7 +83,7 @@ export class Intake {
       if (found !== undefined && !own.sealer.readBack(found)) return 'foreign-signer';
     }
     if (this.#exactSends !== true) return 'ok';
-    for (const { batch, offset } of own.sealer.takeLost(context.replica.durableOffset)) {
+    for (const { batch, offset } of own.sealer.sends.takeLost(context.replica.durableOffset)) {
       const detail = `batch ${String(batch)} was acknowledged at offset ${String(offset)} and does not stand there`;
       this.#incident('dropped', this.#leafAt(offset), own, detail);
     }
@@ -108,7 +107,7 @@ export class Intake {
     }
   }
 
-  #noteOwn(index: number, judged: JudgedRecord): void {
+  #noteOwn(index: number, offset: bigint, judged: JudgedRecord): void {
     const { own } = this.#options;
     const { batch } = judged;
     if (own === undefined || batch === undefined || judged.member !== own.member || judged.writer !== own.writer)
@@ -118,19 +117,13 @@ export class Intake {
     this.#seenOwnBatch = Math.max(this.#seenOwnBatch, batch);
     if (judged.verdict === 'accepted' && judged.headerHash !== undefined) {
       this.#readBack.push({ batch, headerHash: judged.headerHash, leafIndex: index });
-      own.sealer.forgetBelow(batch - 256);
+      own.sealer.sends.forgetBelow(batch - 256);
     }
     if (this.#exactSends !== true) return;
-    const copies = (this.#ownCopies.get(batch) ?? 0) + 1;
-    this.#ownCopies.set(batch, copies);
-    this.#ownCopies.delete(batch - 256);
-    if (own.sealer.copiesExceedSends(batch, copies))
-      this.#incident(
-        'duplicated',
-        index,
-        own,
-        `batch ${String(batch)} stands in the topic more often than it was sent`,
-      );
+    if (!own.sealer.sends.seen(batch, offset)) {
+      const detail = `batch ${String(batch)} stands where no send of it was acknowledged`;
+      this.#incident('duplicated', index, own, detail);
+    }
   }
 
   #noteFaults(index: number, first: JudgedRecord, judged: JudgedRecord): void {

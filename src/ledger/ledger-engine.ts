@@ -1,39 +1,25 @@
-import { buildBatch } from './batch.ts';
-import { Cosigner } from './cosigner.ts';
 import type { CosignerStore } from './cosigner-store.ts';
-import { Cutter } from './cutter.ts';
 import { Finality } from './finality.ts';
 import { ForkWatch } from './fork-watch.ts';
 import { genesisFrame, parseGenesis, type Genesis } from './genesis.ts';
 import { Intake } from './intake.ts';
-import { LedgerError } from './ledger-error.ts';
 import { DEFAULT_PARAMETERS, type LedgerNodeOptions, type LedgerParameters } from './ledger-options.ts';
 import { genesisMembership, type Membership } from './membership.ts';
 import { sameHash } from './merkle/tree-hash.ts';
-import { parseSignerKey } from './note-key.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { Replica } from './replica.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { isCutSize } from './replica-state.ts';
-import { Sealer } from './sealer.ts';
 import type { LedgerStorage } from './storage.ts';
 import type { Topic } from './transport.ts';
 import { isWriterRestored } from './restored-backup.ts';
+import { makeCosigner, makeSigning, type Signing } from './signing.ts';
 
 export interface EngineOptions extends Omit<LedgerNodeOptions, 'dataDir' | 'random'> {
   readonly storage: LedgerStorage;
   readonly cosignerStore: CosignerStore;
   /** Random 32-bit number. */
   readonly seed: number;
-}
-
-/** What a member that signs has beside its replica. */
-interface Signing {
-  readonly member: string;
-  readonly writer: string;
-  readonly sealer: Sealer;
-  readonly cosigner: Cosigner;
-  readonly cutter: Cutter;
 }
 
 /**
@@ -74,7 +60,7 @@ export class LedgerEngine {
     this.#finalMs = this.startedMs;
     this.#drift = { settings: [], sinceMs: this.startedMs };
     this.replica = new Replica({ storage, clock, seed });
-    const cosigner = this.#makeCosigner();
+    const cosigner = makeCosigner(options, this.genesis, this.replica);
     this.finality = new Finality({
       origin: this.genesis.origin,
       member: options.member,
@@ -92,7 +78,7 @@ export class LedgerEngine {
       peers,
       log,
     });
-    this.signing = cosigner === undefined ? undefined : this.#makeSigning(cosigner);
+    this.signing = cosigner === undefined ? undefined : makeSigning(options, this.genesis, this.parameters, cosigner);
     this.intake = new Intake({
       context: {
         origin: this.genesis.origin,
@@ -271,6 +257,12 @@ export class LedgerEngine {
     if (final !== undefined) await this.exchange.submitOutside(final);
     await this.settle();
     const behind = this.exchange.peerSize > this.replica.head.size;
+    const { ahead } = this.exchange;
+    // Not at the first sight: to be a little behind is the ordinary case.
+    if (behind && this.#behindSinceMs !== undefined && ahead !== undefined) {
+      await this.forks.compareAhead(ahead.peer, ahead.final);
+      await this.replica.flush();
+    }
     this.#behindSinceMs = behind ? (this.#behindSinceMs ?? this.options.clock()) : undefined;
   }
 
@@ -337,50 +329,6 @@ export class LedgerEngine {
       }
     }
     cosigner.allow();
-  }
-
-  #makeCosigner(): Cosigner | undefined {
-    const { member, writer, keys, sealStore, cosignerStore, clock } = this.options;
-    const given = [member, writer, keys, sealStore].filter((option) => option !== undefined).length;
-    if (given === 0) return undefined;
-    if (member === undefined || keys === undefined || given < 4)
-      throw new LedgerError('configuration', 'member, writer, keys and sealStore belong together');
-    const known = this.genesis.members.find((candidate) => candidate.name === member);
-    const originSigner = parseSignerKey(keys.origin);
-    const cosignerSigner = parseSignerKey(keys.cosigner);
-    if (known !== undefined && known.originKey.text !== originSigner.key.text)
-      throw new LedgerError('configuration', 'the origin key is not the one that the genesis names');
-    return new Cosigner({
-      origin: this.genesis.origin,
-      originSigner,
-      cosignerSigner,
-      store: cosignerStore,
-      replica: this.replica,
-      clock,
-    });
-  }
-
-  #makeSigning(cosigner: Cosigner): Signing | undefined {
-    const { member, writer, keys, sealStore, topic, clock, log } = this.options;
-    if (member === undefined || writer === undefined || keys === undefined || sealStore === undefined) return undefined;
-    const signer = parseSignerKey(keys.batch);
-    const { origin } = this.genesis;
-    const sealer = new Sealer({
-      store: sealStore,
-      topic,
-      parameters: this.parameters,
-      clock,
-      log,
-      buildBatch: (head, events) => {
-        const batch = head.batch + 1;
-        const place = { batch, prev: head.headerHash, firstEvent: head.nextEvent };
-        return { ...buildBatch({ log: origin, member, writer, ...place, events, signer }), batch };
-      },
-    });
-    const rank = this.genesis.members.findIndex((candidate) => candidate.name === member);
-    const members = this.genesis.members.length;
-    const cutter = new Cutter({ origin, member, signer, topic, parameters: this.parameters, clock, rank, members });
-    return { member, writer, sealer, cosigner, cutter };
   }
 }
 

@@ -1,5 +1,5 @@
 import { formatAddCheckpoint } from './add-checkpoint.ts';
-import { parseSignedCheckpoint } from './checkpoint.ts';
+import { parseSignedCheckpoint, type Checkpoint } from './checkpoint.ts';
 import type { Finality } from './finality.ts';
 import type { LedgerLog } from './ledger-options.ts';
 import { buildConsistencyProof } from './merkle/proof.ts';
@@ -33,7 +33,7 @@ export class PeerExchange {
   readonly #contacts = new Map<object, Contact>();
   /** Notes by outside witnesses over final checkpoints, newest only, by witness name. */
   readonly #outside = new Map<string, { readonly size: number; readonly lines: string }>();
-  #peerSize = 0;
+  #ahead: { readonly peer: PeerClient; readonly final: Checkpoint } | undefined;
 
   constructor(options: PeerExchangeOptions) {
     this.#options = options;
@@ -41,7 +41,12 @@ export class PeerExchange {
 
   /** Largest final size that a peer showed a valid checkpoint for. */
   get peerSize(): number {
-    return this.#peerSize;
+    return this.#ahead?.final.size ?? 0;
+  }
+
+  /** Who showed that one. */
+  get ahead(): { readonly peer: PeerClient; readonly final: Checkpoint } | undefined {
+    return this.#ahead;
   }
 
   unreachable(): { readonly member: string; readonly sinceMs: number }[] {
@@ -76,7 +81,8 @@ export class PeerExchange {
         this.#attempt(peer, async () => {
           const note = await peer.checkpoint();
           if (note === undefined || this.#options.finality.absorb(note) === undefined) return;
-          this.#peerSize = Math.max(this.#peerSize, parseSignedCheckpoint(note).checkpoint.size);
+          const final = parseSignedCheckpoint(note).checkpoint;
+          if (final.size > this.peerSize && this.#options.finality.isQuorum(final)) this.#ahead = { peer, final };
         }),
       ),
     );

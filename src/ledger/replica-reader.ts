@@ -119,8 +119,8 @@ export class ReplicaReader {
   async #firstBadLeaf(error: TransportError): Promise<number> {
     const { replica } = this.#options;
     if (error.code === 'trimmed') return this.#leafAtOffset(0n);
-    if (error.code === 'truncated' && error.offset !== undefined) return this.#leafAtOffset(error.offset);
-    if (error.code !== 'anchor-mismatch' && error.code !== 'gap') return replica.head.size;
+    // What is left of a truncated topic may have been filled up with other records meanwhile.
+    if (error.code !== 'anchor-mismatch' && error.code !== 'gap' && error.code !== 'truncated') return replica.head.size;
     try {
       return (await findFirstDifference(this.#options.topic, replica)) ?? replica.head.size;
     } catch (cause) {

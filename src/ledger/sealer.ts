@@ -1,6 +1,7 @@
 import type { LedgerLog, LedgerParameters } from './ledger-options.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import type { SealedBatch, SealStore, WriterHead } from './seal-store.ts';
+import { SendLog } from './send-log.ts';
 import { TransportError, type Topic } from './transport.ts';
 
 export const MAXIMUM_BATCH_EVENTS = 256;
@@ -38,8 +39,7 @@ export class Sealer {
   #waitingSinceMs: number | undefined;
   #pausedUntilMs = 0;
   #allowed = false;
-  /** Sends of the batches that this process sealed, so that the broker's own copies and losses can be told from ours. */
-  readonly #sends = new Map<number, Sends>();
+  readonly sends = new SendLog();
 
   constructor(options: SealerOptions) {
     this.#options = options;
@@ -86,7 +86,7 @@ export class Sealer {
     );
     // A crash before this line leaves the events pending and no trace of the signature; after it, the batch is sent at the next start.
     store.saveSealed(batch, last.sequence);
-    this.#sends.set(batch.batch, { count: 0, acknowledged: [] });
+    this.sends.begin(batch.batch);
     return true;
   }
 
@@ -116,22 +116,20 @@ export class Sealer {
 
   async #sendOne(batch: SealedBatch): Promise<boolean> {
     const { topic, clock, log } = this.#options;
-    const sends = this.#sends.get(batch.batch);
     try {
-      if (sends !== undefined) sends.count++;
-      const offset = await topic.append(batch.frame);
-      sends?.acknowledged.push(offset);
+      this.sends.sending(batch.batch);
+      this.sends.acknowledged(batch.batch, await topic.append(batch.frame));
       this.#sentThrough = batch.batch;
       this.#oldestSentMs ??= clock();
       return true;
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
+      this.sends.failed(batch.batch, error.code === 'outcome-unknown' ? 'maybe' : 'no');
       if (error.code === 'outcome-unknown') {
         // It may be stored, or may be stored later, even after its successor: all are sent again in order, and readers drop what is double.
         this.#sentThrough = 0;
         this.#pausedUntilMs = clock() + DOUBT_PAUSE_MS;
       } else {
-        if (sends !== undefined) sends.count--;
         this.#pausedUntilMs = clock() + RETRY_PAUSE_MS;
       }
       log.warn({ batch: batch.batch, code: error.code }, 'a sealed batch could not be sent');
@@ -156,36 +154,4 @@ export class Sealer {
     this.#oldestSentMs = this.#sentThrough > found.batch ? clock() : undefined;
     return true;
   }
-
-  /** True when the topic holds more copies of an own batch than were sent; false where that is not known. */
-  copiesExceedSends(batch: number, copies: number): boolean {
-    const sends = this.#sends.get(batch);
-    return sends !== undefined && copies > sends.count;
-  }
-
-  /**
-   * Takes an acknowledgement below `nextOffset` whose batch is not yet read back: the broker said that it had stored it, and has not.
-   * @returns the offsets, each once
-   */
-  takeLost(nextOffset: bigint): { readonly batch: number; readonly offset: bigint }[] {
-    const lost: { batch: number; offset: bigint }[] = [];
-    for (const { batch } of this.#options.store.unsequenced(SEND_WINDOW)) {
-      const acknowledged = this.#sends.get(batch)?.acknowledged;
-      const offset = acknowledged?.[0];
-      if (acknowledged === undefined || offset === undefined || offset >= nextOffset) continue;
-      acknowledged.shift();
-      lost.push({ batch, offset });
-    }
-    return lost;
-  }
-
-  /** Forgets the sends of final batches. */
-  forgetBelow(batch: number): void {
-    for (const number of this.#sends.keys()) if (number < batch) this.#sends.delete(number);
-  }
-}
-
-interface Sends {
-  count: number;
-  readonly acknowledged: bigint[];
 }

@@ -166,7 +166,7 @@ export class World {
   }
 
   /** Everybody up, nothing refused any more, and time for all timers: what can become final does. Ends early when `done` says so. */
-  async settle(rounds: number, done: () => boolean): Promise<void> {
+  async settle(rounds: number, done: () => boolean, roundMs = 700): Promise<void> {
     this.broker.stalled = false;
     this.cosignatures.stalled = false;
     this.broker.landHeld();
@@ -176,7 +176,7 @@ export class World {
       if (member.engine === undefined) await this.start(member);
     }
     for (let round = 0; round < rounds && !(round > 1 && done()); round++) {
-      this.nowMs += 700;
+      this.nowMs += roundMs;
       for (const name of ['read', 'seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'])
         for (const member of this.members) await this.step(name, member);
     }
