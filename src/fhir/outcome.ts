@@ -19,7 +19,7 @@ export interface OutcomeIssue {
 interface Extension {
   readonly url: string;
   readonly valueInteger?: number;
-  readonly valueCanonical?: string;
+  readonly valueString?: string;
 }
 
 export interface OperationOutcome {
@@ -27,25 +27,21 @@ export interface OperationOutcome {
   readonly issue: readonly Record<string, unknown>[];
 }
 
-/** The system of `details.coding` for the ids of findings. */
-export const FINDING_SYSTEM = 'urn:concordat:finding';
+const EXTENSION_BASE = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-';
 
-const LINE_URL = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-line';
-const COLUMN_URL = 'http://hl7.org/fhir/StructureDefinition/operationoutcome-issue-col';
-const PROFILE_URL = 'urn:concordat:issue-profile';
-
-/** One issue in FHIR form; line, column and profile stand in extensions. */
+/** One issue in FHIR form; place, check and profile stand in HL7's extensions of OperationOutcome.issue. */
 function issueElement(issue: OutcomeIssue): Record<string, unknown> {
   const extension: Extension[] = [];
-  if (issue.line !== undefined) extension.push({ url: LINE_URL, valueInteger: issue.line });
-  if (issue.column !== undefined) extension.push({ url: COLUMN_URL, valueInteger: issue.column });
-  if (issue.profile !== undefined) extension.push({ url: PROFILE_URL, valueCanonical: issue.profile });
-  const coding = issue.id === undefined ? {} : { coding: [{ system: FINDING_SYSTEM, code: issue.id }] };
+  const { line, column, id, profile } = issue;
+  if (line !== undefined) extension.push({ url: `${EXTENSION_BASE}issue-line`, valueInteger: line });
+  if (column !== undefined) extension.push({ url: `${EXTENSION_BASE}issue-col`, valueString: String(column) });
+  if (id !== undefined) extension.push({ url: `${EXTENSION_BASE}message-id`, valueString: id });
+  if (profile !== undefined) extension.push({ url: `${EXTENSION_BASE}issue-source`, valueString: profile });
   return {
     ...(extension.length > 0 ? { extension } : {}),
     severity: issue.severity,
     code: issue.code,
-    details: { ...coding, text: issue.text },
+    details: { text: issue.text },
     ...(issue.expression !== undefined && issue.expression.length > 0 ? { expression: issue.expression } : {}),
   };
 }

@@ -3,7 +3,7 @@ import { sliceText } from '../fhir/json-edit.ts';
 import type { JsonSlice } from '../fhir/json-edit.ts';
 import { lineLocator, memberValue } from '../fhir/json-text.ts';
 import type { OutcomeIssue } from '../fhir/outcome.ts';
-import type { Direction, RuleMode, ValidationIssue, ValidationReport } from '../validation/validator.ts';
+import type { Direction, RuleMode, ValidationIssue } from '../validation/validator.ts';
 import { GatewayError } from './gateway-error.ts';
 import type { GatewayParts } from './parts.ts';
 import type { PlannedWrite } from './plan.ts';
@@ -45,12 +45,14 @@ export async function judge(parts: GatewayParts, request: JudgeRequest): Promise
     text: sliceText(resource),
     profiles: [...decision.required, ...(request.profiles ?? [])],
   });
-  const verdict = report.valid ? 'valid' : 'invalid';
+  const ownIssues = decision.issues ?? [];
+  const isValid = report.valid && !ownIssues.some(({ severity }) => severity === 'error' || severity === 'fatal');
+  const verdict = isValid ? 'valid' : 'invalid';
   parts.metrics.findings.inc({ direction, mode: decision.mode, verdict });
   return {
     mode: decision.mode,
-    isValid: report.valid,
-    issues: placedIssues(report, request),
+    isValid,
+    issues: placedIssues([...ownIssues, ...report.issues], request),
     profiles: report.profiles,
   };
 }
@@ -61,10 +63,10 @@ export function declared(resource: JsonSlice): readonly string[] {
   return profiles.flatMap((profile) => (profile.kind === 'string' ? [profile.value] : []));
 }
 
-function placedIssues(report: ValidationReport, request: JudgeRequest): OutcomeIssue[] {
+function placedIssues(issues: readonly ValidationIssue[], request: JudgeRequest): OutcomeIssue[] {
   const { text, node } = request.resource;
-  const start = request.isPlaced && report.issues.length > 0 ? lineLocator(text)(node.start) : undefined;
-  return report.issues.map((issue) => placedIssue(issue, start, request.root));
+  const start = request.isPlaced && issues.length > 0 ? lineLocator(text)(node.start) : undefined;
+  return issues.map((issue) => placedIssue(issue, start, request.root));
 }
 
 function placedIssue(

@@ -92,8 +92,7 @@ function isNotModified(exchange: Exchange, reply: Reply, headers: Readonly<Recor
 }
 
 function withoutContent(headers: Readonly<Record<string, string>>): Record<string, string> {
-  const { 'Content-Type': _contentType, ...rest } = headers;
-  return rest;
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'Content-Type'));
 }
 
 function answerBody(exchange: Exchange, reply: Reply, screened: Screened, judged: PushJudgement): string | undefined {
