@@ -37,6 +37,8 @@ function make(expression: string): BoundedPattern {
     },
     replace(value, substitution) {
       check(value);
+      // Nothing is not found anywhere.
+      if (expression === '') return value;
       return value.replace(global, substitution.replaceAll('$0', '$$&'));
     },
   };

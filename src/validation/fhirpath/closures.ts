@@ -1,7 +1,8 @@
 import { FhirPathError } from './fhirpath-error.ts';
-import type { Aggregate, Conditional, Field, Intermediate, Logic, Loop } from './intermediate.ts';
+import type { Aggregate, Conditional, Field, Intermediate, Logic, Loop, Sort } from './intermediate.ts';
 import { runtime } from './runtime.ts';
 import { maximumVisits } from './runtime-navigation.ts';
+import { order } from './runtime-operators.ts';
 import type { Session } from './session.ts';
 import { FhirNode, emptyCollection } from './values.ts';
 import type { Item } from './values.ts';
@@ -51,6 +52,8 @@ export function toClosure(node: Intermediate): Closure {
       return repeatClosure(node);
     case 'aggregate':
       return aggregateClosure(node);
+    case 'sort':
+      return sortClosure(node);
     case 'bind': {
       const of = toClosure(node.of);
       const body = toClosure(node.body);
@@ -241,6 +244,31 @@ function aggregateClosure(node: Aggregate): Closure {
     frame.total = outer;
     return result;
   };
+}
+
+function sortClosure(node: Sort): Closure {
+  const of = toClosure(node.of);
+  const keys = node.keys.map(({ body, descending }) => ({ body: toClosure(body), sign: descending ? -1 : 1 }));
+  return (frame) => {
+    const rows = (of(frame) as Items).map((item, index) => ({
+      item,
+      values: keys.length === 0 ? [item] : keys.map(({ body }) => within(frame, item, index, body)),
+    }));
+    rows.sort((left, right) => {
+      for (let at = 0; at < left.values.length; at++) {
+        const comparison = sortOrder(left.values[at], right.values[at]) * (keys[at]?.sign ?? 1);
+        if (comparison !== 0) return comparison;
+      }
+      return 0;
+    });
+    return rows.map(({ item }) => item);
+  };
+}
+
+/** What is not there comes first. */
+function sortOrder(left: unknown, right: unknown): number {
+  if (left === undefined || right === undefined) return left === right ? 0 : left === undefined ? -1 : 1;
+  return order(left, right) ?? 0;
 }
 
 function conditionalClosure(node: Conditional): Closure {

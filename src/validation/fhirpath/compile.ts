@@ -53,6 +53,7 @@ export function lowerInvariant(expression: string, typeName: string, model: Type
     contextType: type,
     resourceType: concrete ? resource : undefined,
     outermost: true,
+    strict: false,
     variables: new Set(),
   });
   return tree.type === 'System.Boolean' && !tree.many ? tree : boolean('holds', asMany(tree));

@@ -1,4 +1,4 @@
-import { compareQuantities } from './quantities.ts';
+import { compareQuantities, convertedTo } from './quantities.ts';
 import { compareTemporal } from './temporal.ts';
 import { systemValue } from './system-values.ts';
 import { DecimalValue, FhirNode, QuantityValue, TemporalValue } from './values.ts';
@@ -100,6 +100,7 @@ export function equivalentItems(left: Item, right: Item): boolean {
     const digits = Math.min(digitsOf(a), digitsOf(b));
     return Number(x.toFixed(digits)) === Number(y.toFixed(digits));
   }
+  if (a instanceof QuantityValue && b instanceof QuantityValue) return equivalentQuantities(a, b);
   if (
     a instanceof TemporalValue &&
     b instanceof TemporalValue &&
@@ -110,8 +111,16 @@ export function equivalentItems(left: Item, right: Item): boolean {
   return equalItems(a, b) === true;
 }
 
+/** Equal when rounded to the digits of the less precise one, in its unit. */
+function equivalentQuantities(left: QuantityValue, right: QuantityValue): boolean {
+  const [coarse, fine] = digitsOf(left) <= digitsOf(right) ? [left, right] : [right, left];
+  const converted = convertedTo(fine, coarse.unit);
+  const digits = digitsOf(coarse);
+  return converted !== undefined && Number(converted.toFixed(digits)) === Number(coarse.number.toFixed(digits));
+}
+
 function digitsOf(item: Item): number {
-  const text = item instanceof DecimalValue ? item.text : String(item);
+  const text = item instanceof DecimalValue || item instanceof QuantityValue ? item.text : String(item);
   const point = text.indexOf('.');
   return point < 0 ? 0 : Math.min(20, text.length - point - 1);
 }

@@ -11,7 +11,7 @@ type LibraryFunction = {
 };
 interface Library {
   compile(
-    path: { base: string; expression: string },
+    path: string | { base: string; expression: string },
     model: unknown,
     options: {
       userInvocationTable: Record<string, LibraryFunction>;
@@ -52,6 +52,24 @@ export function libraryInvariant(expression: string, typeName: string, model: Ty
       current.environment = undefined;
     }
   };
+}
+
+/**
+ * Evaluates an expression in the library, as plain JavaScript values.
+ * @throws {Error} of the library's own
+ */
+export function libraryEvaluate(
+  expression: string,
+  resource: unknown,
+  variables: Readonly<Record<string, unknown>>,
+): readonly unknown[] {
+  const library = load('fhirpath') as Library;
+  const options = { userInvocationTable: {}, resolveInternalTypes: true, traceFn: () => undefined };
+  return library.compile(
+    expression,
+    load('fhirpath/fhir-context/r4'),
+    options,
+  )(structuredClone(resource ?? {}), { ...variables });
 }
 
 function holds(result: readonly unknown[]): boolean {

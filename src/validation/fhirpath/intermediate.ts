@@ -65,6 +65,12 @@ export interface Conditional extends Typed {
   readonly otherwise: Intermediate;
 }
 
+export interface Sort extends Typed {
+  readonly op: 'sort';
+  readonly of: Intermediate;
+  /** None: by the items themselves. */
+  readonly keys: readonly { readonly body: Intermediate; readonly descending: boolean }[];
+}
 /** The body once, with the whole of `of` as `$this`. */
 export interface Bind extends Typed {
   readonly op: 'bind';
@@ -72,4 +78,5 @@ export interface Bind extends Typed {
   readonly body: Intermediate;
 }
 
-export type Intermediate = Constant | Scoped | Variable | Field | Call | Logic | Loop | Aggregate | Bind | Conditional;
+export type Intermediate =
+  Constant | Scoped | Variable | Field | Call | Logic | Loop | Aggregate | Bind | Sort | Conditional;

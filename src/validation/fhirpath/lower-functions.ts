@@ -88,6 +88,7 @@ const simple: ReadonlyMap<string, Simple> = new Map<string, Simple>([
   ['now', { name: 'now', input: 'none', type: 'System.DateTime' }],
   ['today', { name: 'today', input: 'none', type: 'System.Date' }],
   ['timeOfDay', { name: 'timeOfDay', input: 'none', type: 'System.Time' }],
+  ['precision', { name: 'precision', input: 'single', type: integer }],
   ['getValue', { name: 'getValue', input: 'single' }],
   ['resolve', { name: 'resolve', input: 'many', many: true }],
   ['memberOf', { name: 'memberOf', input: 'single', parameters: [1, 1], type: truthType }],
@@ -195,6 +196,13 @@ function lowerSpecial(tree: CallSyntax, input: Intermediate, scope: Scope, lower
       const body = asMany(box(lower(first, { ...scope, focus, outermost: false })));
       return { op: 'repeat', of: asMany(box(input)), body, type: undefined, many: true };
     }
+    case 'sort': {
+      const keys = parameters.map((parameter) => {
+        const descending = parameter.kind === 'sign' && parameter.negative;
+        return { descending, body: asSingle(box(lower(descending ? parameter.of : parameter, inside()))) };
+      });
+      return { op: 'sort', of: asMany(input), keys, type: input.type, many: true };
+    }
     case 'aggregate': {
       if (first === undefined) return undefined;
       const focus: Intermediate = { op: 'focus', type: undefined, many: false };
@@ -228,6 +236,10 @@ function lowerSpecial(tree: CallSyntax, input: Intermediate, scope: Scope, lower
 function lowerConditional(tree: CallSyntax, input: Intermediate, scope: Scope, lower: Lower): Intermediate | undefined {
   const [criterion, then, otherwise] = tree.parameters;
   if (criterion === undefined || then === undefined) return undefined;
+  const outer = lower(criterion, scope);
+  if (outer.type?.startsWith('System.') === true && outer.type !== 'System.Boolean') {
+    throw new FhirPathError('evaluation', 'a criterion that is no boolean');
+  }
   const inner: Scope =
     tree.of === undefined
       ? scope
@@ -247,5 +259,8 @@ function lowerConditional(tree: CallSyntax, input: Intermediate, scope: Scope, l
     type: alike ? yes.type : undefined,
     many: yes.many || no.many,
   };
-  return tree.of === undefined ? body : { op: 'bind', of: input, body, type: body.type, many: body.many };
+  if (tree.of === undefined) return body;
+  // The input may be empty, but not more than one item.
+  const of = input.many ? call('atMostOne', [input], input.type, true) : input;
+  return { op: 'bind', of, body, type: body.type, many: body.many };
 }

@@ -22,8 +22,11 @@ export function member(of: Intermediate, name: string, scope: Scope): Intermedia
     return call('child', [asMany(box(of)), constant(name, 'System.String')], undefined, true);
   const element = model.element(of.type, name);
   if (element === undefined) {
-    const narrowed = model.elementByJson(of.type, name);
-    if (narrowed === undefined) return nothing;
+    const narrowed = scope.strict ? undefined : model.elementByJson(of.type, name);
+    if (narrowed === undefined) {
+      if (scope.strict) throw new FhirPathError('syntax', `${of.type} has no element of that name`);
+      return nothing;
+    }
     const { variant } = narrowed;
     return fieldOf(of, variant.json, variant.type, variant.primitive, narrowed.element.many, model);
   }
@@ -43,7 +46,9 @@ export function narrow(of: Intermediate, typeName: string, scope: Scope): Interm
   const name = typeName.startsWith('FHIR.') ? typeName.slice(5) : typeName;
   const choice = choiceElement(of, model);
   if (choice !== undefined && !typeName.startsWith('System.')) {
-    const fitting = choice.element.variants.filter((variant) => model.ancestry(variant.type).includes(name));
+    const fitting = choice.element.variants.filter((variant) =>
+      variant.primitive ? variant.type === name : model.ancestry(variant.type).includes(name),
+    );
     const [only] = fitting;
     if (fitting.length === 0) return nothing;
     if (fitting.length === 1 && only !== undefined) {
@@ -52,7 +57,8 @@ export function narrow(of: Intermediate, typeName: string, scope: Scope): Interm
   }
   if (of.type !== undefined && !isSystem(of.type)) {
     if (typeName.startsWith('System.')) return nothing;
-    if (model.ancestry(of.type).includes(name)) return of;
+    // A primitive must be of just that type: a code is not taken for a string.
+    if (model.isPrimitive(of.type) ? of.type === name : model.ancestry(of.type).includes(name)) return of;
     if (!model.isResource(of.type)) return nothing;
   }
   return call('ofType', [asMany(box(of)), constant(typeName, 'System.String')], undefined, true);

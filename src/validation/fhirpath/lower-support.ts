@@ -15,6 +15,8 @@ export interface Scope {
   readonly resourceType: string | undefined;
   /** False inside loops, where a type's name no longer means the focus. */
   readonly outermost: boolean;
+  /** Refuse names that the static types do not have. */
+  readonly strict: boolean;
   /** Environment variables that exist beside the standard ones. */
   readonly variables: ReadonlySet<string>;
 }

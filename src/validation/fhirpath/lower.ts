@@ -88,6 +88,7 @@ function lowerMember(of: Syntax | undefined, name: string, scope: Scope): Interm
     if (focus.type !== undefined && model.ancestry(focus.type).includes(name)) return focus;
     if (focus.type === undefined)
       return call('ofType', [asMany(focus), constant(name, 'System.String')], undefined, true);
+    if (scope.strict) throw new FhirPathError('syntax', `not a ${name}`);
     return nothing;
   }
   return member(focus, name, scope);

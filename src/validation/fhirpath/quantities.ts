@@ -49,6 +49,14 @@ export function compareQuantities(left: QuantityValue, right: QuantityValue): nu
   return Math.abs(difference) < 1e-9 * Math.max(1, Math.abs(left.number * a[1])) ? 0 : difference;
 }
 
+/** The number of `quantity` in another unit; undefined where they cannot be compared. */
+export function convertedTo(quantity: QuantityValue, unit: string): number | undefined {
+  if (quantity.unit === unit) return quantity.number;
+  const from = units.get(quantity.unit);
+  const to = units.get(unit);
+  return from === undefined || to === undefined || from[0] !== to[0] ? undefined : (quantity.number * from[1]) / to[1];
+}
+
 const written = /^([+-]?\d+(?:\.\d+)?)(?:\s*(?:'([^']+)'|([A-Za-z]+)))?$/;
 const calendar = /^(?:year|month|week|day|hour|minute|second|millisecond)s?$/;
 

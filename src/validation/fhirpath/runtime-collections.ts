@@ -15,6 +15,12 @@ export function single(_session: Session, items: Item): Item {
   return list[0];
 }
 
+/** The collection itself. @throws {FhirPathError} evaluation, when there are several items */
+export function atMostOne(session: Session, items: Item): Items {
+  single(session, items);
+  return items as Items;
+}
+
 export function list(_session: Session, item: Item): Items {
   return item === undefined || item === null ? emptyCollection : [item];
 }

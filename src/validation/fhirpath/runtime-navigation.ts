@@ -6,6 +6,8 @@ import type { Item } from './values.ts';
 import type { ElementVariant } from './type-model.ts';
 
 type Items = readonly Item[];
+
+const coreDefinitions = 'http://hl7.org/fhir/StructureDefinition/';
 type JsonObject = Record<string, unknown>;
 
 /** Nodes that `descendants()` and `repeat()` may visit in one evaluation. */
@@ -183,7 +185,11 @@ export function memberOf(session: Session, item: Item, valueSet: Item): Item {
 export function conformsTo(session: Session, item: Item, profile: Item): Item {
   const canonical = valueOf(profile);
   if (item === undefined || typeof canonical !== 'string') return undefined;
-  return session.environment.conformsTo?.(valueOf(item), canonical);
+  const asked = session.environment.conformsTo?.(valueOf(item), canonical);
+  if (asked !== undefined) return asked;
+  const name = canonical.startsWith(coreDefinitions) ? canonical.slice(coreDefinitions.length) : '';
+  if (!session.model.exists(name)) throw new FhirPathError('evaluation', 'an unknown profile');
+  return item instanceof FhirNode && session.model.ancestry(item.type).includes(name);
 }
 
 export function resourceVariable(session: Session): Item {

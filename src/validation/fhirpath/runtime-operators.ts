@@ -10,7 +10,7 @@ import type { Item, TemporalKind } from './values.ts';
 type Truth = boolean | undefined;
 
 /** Negative, 0, positive; undefined where it is open. @throws {FhirPathError} evaluation, for types that have no order between them */
-function order(left: Item, right: Item): number | undefined {
+export function order(left: Item, right: Item): number | undefined {
   const a = systemValue(left);
   const b = systemValue(right);
   if (a === undefined || b === undefined) return undefined;
@@ -155,8 +155,12 @@ export function multiply(_session: Session, left: Item, right: Item): Item {
 
 export function divide(_session: Session, left: Item, right: Item): Item {
   if (left === undefined || right === undefined) return undefined;
-  const x = numberOf(systemValue(left));
-  const y = numberOf(systemValue(right));
+  const a = systemValue(left);
+  const b = systemValue(right);
+  if (a instanceof QuantityValue || b instanceof QuantityValue)
+    throw new FhirPathError('declined', 'quotients of quantities');
+  const x = numberOf(a);
+  const y = numberOf(b);
   if (x === undefined || y === undefined) throw new FhirPathError('evaluation', 'not numbers');
   return y === 0 ? undefined : decimal(x / y);
 }
@@ -254,6 +258,16 @@ export function power(_session: Session, item: Item, exponent: Item): Item {
 /** `=` on two numbers or items that are single already. */
 export function equalSingle(_session: Session, left: Item, right: Item): Truth {
   return left === undefined || right === undefined ? undefined : equalItems(left, right);
+}
+
+/** Digits that were written: of a number after the point, of a date or time all but the punctuation. */
+export function precision(_session: Session, item: Item): Item {
+  const value = systemValue(item);
+  if (value instanceof DecimalValue) return scaleOf(value.text);
+  if (typeof value === 'number') return 0;
+  return value instanceof TemporalValue
+    ? value.text.replace(/(?:Z|[+-]\d\d:\d\d)$/, '').replace(/\D/g, '').length
+    : undefined;
 }
 
 /** Number on both sides, plain. */

@@ -77,7 +77,9 @@ export function replace(_session: Session, item: Item, pattern: Item, substituti
   const by = text(substitution);
   return by === undefined
     ? undefined
-    : onText(item, pattern, (value, what) => value.split(what === '' ? '' : what).join(by));
+    : onText(item, pattern, (value, what) =>
+        what === '' ? by + [...value].map((unit) => unit + by).join('') : value.split(what).join(by),
+      );
 }
 
 /** Part of the text is enough for `matches` (FHIRPath 2.0.0 section 5.6.9). The pattern is a text or, where it was written out, compiled already. */

@@ -37,13 +37,19 @@ export function isKnownType(session: { readonly model: Session['model'] }, typeN
   const name = dot < 0 ? typeName : typeName.slice(dot + 1);
   const namespace = dot < 0 ? undefined : typeName.slice(0, dot);
   if (namespace !== 'FHIR' && systemNames.has(name)) return true;
-  return namespace !== 'System' && session.model.exists(name);
+  // What is not a system type is simply never one.
+  return namespace === 'System' || session.model.exists(name);
 }
 
 export function is(session: Session, item: Item, typeName: Item): Item {
   return item === undefined ? undefined : isOfType(session, item, typeName as string);
 }
 
+/** As `is`, but a primitive must be of just that type: a `code` is not taken for a `string`. */
 export function ofType(session: Session, items: Item, typeName: Item): readonly Item[] {
-  return (items as readonly Item[]).filter((item) => isOfType(session, item, typeName as string));
+  const name = (typeName as string).replace('FHIR.', '');
+  return (items as readonly Item[]).filter((item) => {
+    if (!isOfType(session, item, typeName as string)) return false;
+    return !(item instanceof FhirNode) || item.type === name || !session.model.isPrimitive(item.type);
+  });
 }

@@ -68,7 +68,10 @@ export function compareTemporal(left: string, right: string, kind: TemporalKind)
   const a = parts(left, kind);
   const b = parts(right, kind);
   if (a === undefined || b === undefined) return undefined;
-  const zoned = a.offsetMinutes !== undefined && b.offsetMinutes !== undefined;
+  // A time of day without zone could be anywhere, so against one with a zone nothing can be said.
+  if (kind === 'DateTime' && a.fields.length > 3 && b.fields.length > 3) {
+    if ((a.offsetMinutes === undefined) !== (b.offsetMinutes === undefined)) return undefined;
+  }
   const x = inUtc(a);
   const y = inUtc(b);
   const shared = Math.min(x.length, y.length);
@@ -77,7 +80,6 @@ export function compareTemporal(left: string, right: string, kind: TemporalKind)
     if (difference !== 0) return difference;
   }
   if (x.length !== y.length) return undefined;
-  if (kind === 'DateTime' && x.length > 3 && !zoned && a.offsetMinutes !== b.offsetMinutes) return undefined;
   return 0;
 }
 
@@ -106,9 +108,9 @@ export function temporalLiteral(text: string): TemporalValue {
 
 const unitPlace: ReadonlyMap<string, { field: number; times: number }> = new Map([
   ['year', { field: 0, times: 1 }],
-  ['a', { field: 0, times: 1 }],
+
   ['month', { field: 1, times: 1 }],
-  ['mo', { field: 1, times: 1 }],
+
   ['week', { field: 2, times: 7 }],
   ['wk', { field: 2, times: 7 }],
   ['day', { field: 2, times: 1 }],
@@ -133,7 +135,7 @@ export function addToTemporal(moment: TemporalValue, amount: number, unit: strin
   const fields = moment.kind === 'Time' ? [2000, 1, 1, ...read.fields] : [...read.fields];
   const last = fields.length - 1;
   let { field } = place;
-  let value = field === 5 ? amount * place.times : Math.trunc(amount) * place.times;
+  let value = Math.trunc(amount) * place.times;
   // A partial date takes the amount in its own finest unit, the rest dropped.
   while (field > last) {
     value = Math.trunc(value / (field === 2 && last === 0 ? 365 : (fieldsPerCoarser[field] ?? 1)));
