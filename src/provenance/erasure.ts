@@ -3,6 +3,7 @@ import type { Caller, ExchangeIntent } from './exchange-record.ts';
 import { indexTag, resourceTag, userValues, versionTag } from './index-tags.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 import { base64url, type RequestPart } from './record.ts';
+import { truncateLog } from './schema.ts';
 import type { OpenedRecord } from './record-vault.ts';
 import type { ExchangeRecorder } from './recorder.ts';
 
@@ -48,7 +49,7 @@ const RECORDS_PER_TURN = 200;
  * Erases one upstream Patient: destroys K and every part under it, and writes the `erased` event with a tombstone. What is left on the ledger is noise;
  * other Patients in the same records keep theirs. The record of the erasure does not name the Patient: only the tombstone, an HMAC, knows.
  * @returns the event's id and how many sealed parts are gone
- * @throws {ProvenanceError} unavailable: nothing was erased
+ * @throws {ProvenanceError} unavailable: nothing was erased, or a backup under way still holds what was; ask again
  */
 export async function erasePatient(
   options: ErasureOptions,
@@ -72,20 +73,17 @@ export async function erasePatient(
   // From here to the destruction of the key nothing else runs: what was recorded meanwhile is flushed and collected too.
   recorder.flush();
   doomed.push(collect(options, erasure, tag, after, Number.MAX_SAFE_INTEGER));
-  const keyId = store.keys.subjectKey(tag)?.keyId ?? null;
   const erased = recorder.prepareErasure(exchange, intentOf(erasure), outcomeOf(erasure), erasure.ground);
   const erasedParts = store.transaction(() => {
     const parts = removeRows(store, doomed, tag);
     // Once this is committed the erasure stands: a crash right after it is finished by the next start, which destroys the key.
-    store.database
-      .prepare('INSERT OR REPLACE INTO tombstone (tag, event_id, erased_ms, key_id) VALUES (?, ?, ?, ?)')
-      .run(tag, idBytes, exchange.startedMs, keyId);
+    store.insertTombstone({ tag, idBytes, erasedMs: exchange.startedMs, keyId: store.keys.subjectKey(tag)?.keyId });
     erased.insert();
     return parts;
   });
   erased.committed();
   store.keys.destroy(tag);
-  store.database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+  truncateLog(store.database);
   return { eventId: exchange.eventId, erasedParts };
 }
 

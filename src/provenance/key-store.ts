@@ -3,7 +3,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { hmacSha256 } from '../hash.ts';
 import { KEY_BYTES, seal, unseal } from './cipher.ts';
 import { ProvenanceError } from './provenance-error.ts';
-import { KEY_MIGRATIONS, openDatabase } from './schema.ts';
+import { KEY_MIGRATIONS, openDatabase, truncateLog } from './schema.ts';
 
 /** The random key of one upstream Patient, and the random name by which an erasure knows it again. */
 export interface SubjectKey {
@@ -13,6 +13,8 @@ export interface SubjectKey {
 
 const OWN_KEYS = ['store', 'index'] as const;
 const TAG_BYTES = 16;
+/** Bytes of the random name of a subject key. */
+export const KEY_ID_BYTES = 16;
 const CACHED = 20_000;
 
 /**
@@ -92,7 +94,7 @@ export class KeyStore {
   subjectKeyOrNew(tag: Uint8Array): SubjectKey {
     const known = this.subjectKey(tag);
     if (known !== undefined) return known;
-    const subject = { key: randomBytes(KEY_BYTES), keyId: randomBytes(TAG_BYTES) };
+    const subject = { key: randomBytes(KEY_BYTES), keyId: randomBytes(KEY_ID_BYTES) };
     this.#remember(nameOf(tag), subject);
     this.#unsaved.set(nameOf(tag), subject);
     return subject;
@@ -125,17 +127,19 @@ export class KeyStore {
   /**
    * Destroys one key and every trace of it in this file: the page is overwritten and the write-ahead log truncated.
    * @param keyId only the key of that name, so that one made after the erasure stays; undefined: whichever is there
+   * @throws {ProvenanceError} unavailable: a copy is being taken, so that the log still holds the wrapped key; ask again
    */
   destroy(tag: Uint8Array, keyId?: Uint8Array): void {
     const name = nameOf(tag);
     const current = this.subjectKey(tag);
-    if (current === undefined || (keyId !== undefined && nameOf(current.keyId) !== nameOf(keyId))) return;
-    current.key.fill(0);
-    this.#subjects.delete(name);
-    this.#unsaved.delete(name);
-    this.#tags.clear();
-    this.#database.prepare('DELETE FROM subject_key WHERE tag = ?').run(tag);
-    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    if (current !== undefined && (keyId === undefined || nameOf(current.keyId) === nameOf(keyId))) {
+      this.#database.prepare('DELETE FROM subject_key WHERE tag = ?').run(tag);
+      current.key.fill(0);
+      this.#subjects.delete(name);
+      this.#unsaved.delete(name);
+      this.#tags.clear();
+    }
+    truncateLog(this.#database);
   }
 
   /** Wraps every key anew, in one transaction: a crash leaves all of them under the one or the other master key. */
@@ -147,7 +151,7 @@ export class KeyStore {
       this.#rewrap('subject_key', 'tag', (row) => `subject ${nameOf(row as Uint8Array)}`, newMasterKey);
     });
     this.#masterKey = newMasterKey;
-    this.#database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    truncateLog(this.#database);
   }
 
   #rewrap(table: string, column: string, context: (row: unknown) => string, newMasterKey: Uint8Array): void {

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { KeyStore } from './key-store.ts';
+import { KEY_ID_BYTES, KeyStore } from './key-store.ts';
 import { ProcessLock } from './process-lock.ts';
 import { ProvenanceError } from './provenance-error.ts';
 import { isStorageFailure, openDatabase, RECORD_MIGRATIONS } from './schema.ts';
@@ -62,13 +62,33 @@ export class ProvenanceStore {
     }
   }
 
+  /**
+   * Inside the erasure's transaction: remembers that this Patient was erased, and every key of the Patient's that is to be gone.
+   * @param tombstone.keyId of the key in force, if there is one
+   */
+  insertTombstone(tombstone: {
+    readonly tag: Uint8Array;
+    readonly idBytes: Uint8Array;
+    readonly erasedMs: number;
+    readonly keyId: Uint8Array | undefined;
+  }): void {
+    const { tag, idBytes, erasedMs, keyId } = tombstone;
+    const known = this.database.prepare('SELECT key_id FROM tombstone WHERE tag = ?').get(tag);
+    const before = (known?.['key_id'] ?? new Uint8Array(0)) as Uint8Array;
+    this.database
+      .prepare('INSERT OR REPLACE INTO tombstone (tag, event_id, erased_ms, key_id) VALUES (?, ?, ?, ?)')
+      .run(tag, idBytes, erasedMs, Buffer.concat([before, keyId ?? new Uint8Array(0)]));
+  }
+
   /** A crash inside an erasure, or a restored backup of the keys, leaves keys that a tombstone says are gone. */
   #finishErasures(): void {
-    const rows = this.database.prepare('SELECT tag, key_id FROM tombstone WHERE key_id IS NOT NULL').all() as {
-      tag: Uint8Array;
-      key_id: Uint8Array;
-    }[];
-    for (const { tag, key_id } of rows) this.keys.destroy(tag, key_id);
+    const rows = this.database.prepare('SELECT tag, key_id FROM tombstone WHERE key_id IS NOT NULL').all();
+    for (const row of rows) {
+      const keyIds = row['key_id'] as Uint8Array;
+      for (let at = 0; at < keyIds.length; at += KEY_ID_BYTES) {
+        this.keys.destroy(row['tag'] as Uint8Array, keyIds.subarray(at, at + KEY_ID_BYTES));
+      }
+    }
   }
 
   close(): void {

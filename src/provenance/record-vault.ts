@@ -195,7 +195,7 @@ function mergeEntities(contents: readonly SealedContent[]): (RecordEntity & { in
       id: entity.id,
       versionId: entity.versionId,
       profiles: entity.profiles,
-      patients,
+      patients: patients.sort(),
       sent: entity.sent,
       stored: entity.stored,
       ...(entity.altered === true && { altered: true }),

@@ -3,6 +3,7 @@ import { encodeEvent } from '../ledger/event.ts';
 import { isWrite } from '../fhir/interaction.ts';
 import type { ExchangeIntent, ExchangeOutcome, OpenExchange, Recorder } from './exchange-record.ts';
 import { newEventId } from './event-id.ts';
+import { withHistory } from './entity-history.ts';
 import { IntentStore, type OpenIntent } from './intent-store.ts';
 import { Outbox } from './outbox.ts';
 import { peerTag } from './peer-tag.ts';
@@ -11,7 +12,6 @@ import type { ProvenanceStore } from './provenance-store.ts';
 import { base64url, COMMITMENT_ALGORITHM } from './record.ts';
 import { RecordQueries } from './record-queries.ts';
 import { RecordVault } from './record-vault.ts';
-import { withSeenPatients } from './seen-patients.ts';
 
 export interface RecorderOptions {
   readonly store: ProvenanceStore;
@@ -149,7 +149,7 @@ export class ExchangeRecorder implements Recorder {
   ): PreparedRecord {
     const idBytes = Buffer.from(exchange.eventId, 'base64url');
     const recordedMs = this.#options.clock();
-    const entities = withSeenPatients(outcome.entities, this.queries);
+    const entities = withHistory(outcome.entities, this.queries);
     const sealed = this.vault.sealRecord({
       idBytes,
       eventId: exchange.eventId,

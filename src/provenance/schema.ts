@@ -95,6 +95,15 @@ function migrate(database: DatabaseSync, migrations: Migrations): void {
   }
 }
 
+/**
+ * Writes the log back and empties it, so that no older state of a page is left in it.
+ * @throws {ProvenanceError} unavailable: somebody reads an older state, such as a backup under way
+ */
+export function truncateLog(database: DatabaseSync): void {
+  const row = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get();
+  if (row?.['busy'] !== 0) throw new ProvenanceError('unavailable', 'the log of a store cannot be emptied now');
+}
+
 /** Whether an error says that the disk, not the statement, is at fault. */
 export function isStorageFailure(error: unknown): boolean {
   const code = (error as { errcode?: number } | undefined)?.errcode;

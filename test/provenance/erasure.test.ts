@@ -1,5 +1,8 @@
 import { describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { erasePatient } from '../../src/provenance/erasure.ts';
 import type { OpenedRecord } from '../../src/provenance/record-vault.ts';
 import { entityCommitment, recordCommitment, requestCommitment, base64url } from '../../src/provenance/record.ts';
@@ -112,6 +115,39 @@ describe('erasePatient', () => {
       .run(tag, new Uint8Array(16), 1, keyId);
     const again = provenance.reopen();
     assert.equal(again.store.keys.subjectKey(tag), undefined);
+  });
+
+  test('says so while a copy under way still holds the key, and finishes when asked again', async (t) => {
+    const provenance = openProvenance(t);
+    await record(provenance.recorder);
+    provenance.store.keys.database.exec('PRAGMA busy_timeout=10');
+    const reader = new DatabaseSync(join(provenance.dataDir, 'keys.db'), { readOnly: true });
+    reader.exec('BEGIN; SELECT count(*) FROM subject_key');
+    await assert.rejects(erase(provenance, 'p1'), { code: 'unavailable' });
+    reader.close();
+    await erase(provenance, 'p1');
+    assert.equal(statSync(join(provenance.dataDir, 'keys.db-wal')).size, 0);
+  });
+
+  test('every key that the Patient ever had stays gone, also when an old copy of the keys comes back', async (t) => {
+    const provenance = openProvenance(t);
+    const { store } = provenance;
+    const tag = store.keys.patientTag('ehr', 'p1');
+    const rows: Record<string, unknown>[] = [];
+    for (let i = 0; i < 2; i++) {
+      await record(provenance.recorder);
+      rows.push(store.keys.database.prepare('SELECT * FROM subject_key WHERE tag = ?').get(tag) ?? {});
+      await erase(provenance, 'p1');
+    }
+    let last = provenance;
+    for (const row of rows) {
+      last = last.reopen();
+      last.store.keys.database
+        .prepare('INSERT INTO subject_key (tag, key_id, wrapped) VALUES (?, ?, ?)')
+        .run(row['tag'] as Uint8Array, row['key_id'] as Uint8Array, row['wrapped'] as Uint8Array);
+      last = last.reopen();
+      assert.equal(last.store.keys.subjectKey(tag), undefined);
+    }
   });
 
   test('finds what was recorded while it was looking', async (t) => {

@@ -45,6 +45,17 @@ describe('ExchangeRecorder', () => {
     assert.equal(queries.count({ index: [[{ field: 'patient', upstream: 'ehr', id: 'p5' }]], newestFirst: false }), 2);
   });
 
+  test('a delete of what is deleted already names no version', async (t) => {
+    const { recorder } = openProvenance(t);
+    const gone = makeEntity({ id: 'o2', versionId: '2', stored: undefined, interaction: 'delete' });
+    const versions: (string | undefined)[] = [];
+    for (let i = 0; i < 2; i++) {
+      await record(recorder, { interaction: 'delete', kind: 'retracted', entities: [gone] }, { entities: [gone] });
+      versions.push(openLast(recorder).opened.entities[0]?.versionId);
+    }
+    assert.deepEqual(versions, ['2', undefined]);
+  });
+
   test('calls of one turn share a transaction and each gets its own record', async (t) => {
     const { recorder, queries } = openProvenance(t);
     const ids = await Promise.all(Array.from({ length: 50 }, (_, i) => record(recorder, { requestId: `r${i}` })));

@@ -49,7 +49,7 @@ export function openProvenance(t: TestContext, options: Partial<RecorderOptions>
     });
     const queries = new RecordQueries(store, recorder.vault);
     const reopen = (next = masterKey): TestProvenance => {
-      store.close();
+      if (store.database.isOpen) store.close();
       stores.delete(store);
       return open(next);
     };
