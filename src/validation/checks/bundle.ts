@@ -1,6 +1,7 @@
 /** Bundles beyond their invariants (http://hl7.org/fhir/R4/bundle.html): identity of entries, links, and what documents and messages hold together. */
 import { isObject, objects } from '../compile/element-tree.ts';
 import { isAbsoluteUri, isUuid } from '../primitives/scanners.ts';
+import { checkSearchResults } from './bundle-search.ts';
 import { BundleIndex, parseRestReference } from './references.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 
@@ -53,7 +54,9 @@ export function checkBundle(value: unknown, c: CheckContext): void {
   entries.forEach((entry, at) => {
     if (isObject(entry)) checkIdentity(entry, type, `.entry[${at}]`, c);
   });
+  checkRelativeFullUrls(entries, c);
   checkLinks(bundle, c);
+  if (type === 'searchset') checkSearchResults(bundle, c);
   if (type === 'document') checkLinked(bundle, entries, 'Composition', c);
   if (type === 'message') checkLinked(bundle, entries, 'MessageHeader', c);
 }
@@ -65,10 +68,7 @@ function checkIdentity(entry: JsonObject, type: unknown, place: string, c: Check
     return;
   }
   if (typeof fullUrl !== 'string') return;
-  if (!isAbsoluteUri(fullUrl)) {
-    c.report(fullUrlRelativeRule, place, fullUrl);
-    return;
-  }
+  if (!isAbsoluteUri(fullUrl)) return;
   if (fullUrl.startsWith('urn:uuid:')) {
     if (!isUuid(fullUrl.slice(9), true)) c.report(fullUrlUuidRule, place + '.fullUrl', fullUrl);
     return;
@@ -78,6 +78,16 @@ function checkIdentity(entry: JsonObject, type: unknown, place: string, c: Check
   if (rest?.base === undefined) return;
   if (rest.version !== undefined || resource['id'] !== rest.id || resource['resourceType'] !== rest.type)
     c.report(fullUrlIdRule, place, fullUrl);
+}
+
+/** One finding for the bundle, at the first entry: whoever writes relative fullUrls writes all of them so. */
+function checkRelativeFullUrls(entries: readonly unknown[], c: CheckContext): void {
+  const relative = (entry: unknown): string | undefined => {
+    const fullUrl = isObject(entry) ? entry['fullUrl'] : undefined;
+    return typeof fullUrl === 'string' && fullUrl !== '' && !isAbsoluteUri(fullUrl) ? fullUrl : undefined;
+  };
+  const first = entries.findIndex((entry) => relative(entry) !== undefined);
+  if (first >= 0) c.report(fullUrlRelativeRule, `.entry[${first}]`, relative(entries[first]));
 }
 
 /** Relations that say one thing about the whole page. */

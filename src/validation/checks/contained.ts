@@ -57,7 +57,8 @@ function checkOne(item: JsonObject, named: ReadonlySet<string>, place: string, c
   }
   const own = new Set<string>();
   collectFragments(item, own, 0);
-  if (!(typeof id === 'string' && named.has(id)) && !own.has('')) c.report(orphanRule, place);
+  const { checkContained: isChecked } = c.services.settings;
+  if (isChecked && !(typeof id === 'string' && named.has(id)) && !own.has('')) c.report(orphanRule, place);
 }
 
 /** Ids in local references and canonicals: strings that are `#` or `#id`, whatever the element. */

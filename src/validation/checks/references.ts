@@ -67,8 +67,9 @@ export class BundleIndex {
     let fullUrl = plain;
     if (!isAbsoluteUri(plain)) {
       const base = entryBase(c);
-      if (base === undefined) return this.byTypeAndId(rest, bundle);
-      fullUrl = base + plain;
+      if (base === undefined && this.entries(bundle, plain).length === 0) return this.byTypeAndId(rest, bundle);
+      // Where fullUrls are relative themselves, against the rules, the same text still names the same entry.
+      fullUrl = (base ?? '') + plain;
     }
     for (const entry of this.entries(bundle, fullUrl)) {
       const resource = entry['resource'];

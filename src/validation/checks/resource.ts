@@ -22,6 +22,12 @@ const unknownTypeRule: Rule = {
   code: 'invalid',
   text: 'There is no such resource type',
 };
+const idExtensionRule: Rule = {
+  id: 'resource-id-extension',
+  severity: 'error',
+  code: 'structure',
+  text: 'The id of a resource has no extensions',
+};
 const unknownProfileRule: Rule = {
   id: 'profile-cannot-tell',
   severity: 'warning',
@@ -49,6 +55,8 @@ export class ResourceChecks {
       return;
     }
     c.describe(type.facts);
+    const idSibling = resource['_id'];
+    if (isObject(idSibling) && idSibling['extension'] !== undefined) c.report(idExtensionRule, '.id');
     type.check(resource, c);
     const applied: CompiledProfile[] = [...required];
     if (c.services.settings.obeyDeclaredProfiles) this.addDeclared(resource, applied, c);
@@ -109,14 +117,28 @@ export class ResourceChecks {
 const vitalSigns: ReadonlyMap<string, string> = new Map(
   Object.entries({
     vitalspanel: ['85353-1'],
-    resprate: ['9279-1'],
-    heartrate: ['8867-4', '8889-8'],
-    oxygensat: ['2708-6', '59408-5', '20564-1'],
-    bodytemp: ['8310-5', '8328-7', '8329-5', '8330-3', '8331-1', '8332-9', '8333-7'],
-    bodyheight: ['8302-2', '8306-3', '8308-9'],
+    resprate: ['9279-1', '19840-8'],
+    heartrate: ['8867-4', '8889-8', '68999-2', '8893-0', '40443-4', '8890-6', '8886-4', '11328-2'],
+    oxygensat: ['2708-6', '59408-5', '20564-1', '2710-2', '59417-6'],
+    bodytemp: [
+      '8310-5',
+      '8309-7',
+      '8328-7',
+      '8329-5',
+      '8330-3',
+      '8331-1',
+      '8332-9',
+      '8333-7',
+      '8334-5',
+      '75539-7',
+      '75987-8',
+      '76010-8',
+      '76011-6',
+    ],
+    bodyheight: ['8302-2', '8306-3', '8308-9', '3137-7', '3138-5'],
     headcircum: ['9843-4', '8287-5'],
     bodyweight: ['29463-7', '3141-9', '3142-7', '8350-1', '8351-9'],
-    bmi: ['39156-5'],
-    bp: ['85354-9', '55284-4', '8480-6', '35094-2'],
+    bmi: ['39156-5', '89270-3'],
+    bp: ['85354-9', '55284-4', '8480-6', '35094-2', '76534-7', '8459-0'],
   }).flatMap(([name, codes]) => codes.map((code): [string, string] => [code, name])),
 );

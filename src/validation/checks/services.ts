@@ -40,6 +40,8 @@ export interface CheckServices {
   readonly settings: CheckSettings;
   /** A resource outside the instance that a reference names; undefined where there is none or it cannot be told. */
   readonly resolveReference?: ((reference: string) => JsonObject | undefined) | undefined;
+  /** The present, epoch milliseconds, for limits relative to it; by default the system's clock. */
+  readonly now?: (() => number) | undefined;
 }
 
 export const defaultSettings: CheckSettings = {

@@ -41,13 +41,43 @@ function limitCheck(limit: FixedValue, side: 'minimum' | 'maximum', profile: str
     text: `The value cannot be compared with the ${side} ${JSON.stringify(limit.value)}: another unit`,
   };
   return (value, c) => {
-    const order = compareValues(value, limit.value);
+    const relative =
+      isObject(limit.value) && typeof value === 'string'
+        ? limitFromNow(limit.value, side, c.services.now?.() ?? Date.now())
+        : undefined;
+    const order = compareValues(value, relative ?? limit.value);
     if (order === undefined) {
       if (isObject(value) && typeof value['code'] === 'string') c.report(unlikeRule);
       return;
     }
     if (side === 'minimum' ? order < 0 : order > 0) c.report(rule, '', isObject(value) ? undefined : String(value));
   };
+}
+
+const millisecondsPer: ReadonlyMap<unknown, number> = new Map([
+  ['s', 1000],
+  ['min', 60_000],
+  ['h', 3_600_000],
+  ['d', 86_400_000],
+  ['wk', 7 * 86_400_000],
+]);
+
+/** A duration limits dates relative to the present: the minimum is that long ago, the maximum that far ahead (http://hl7.org/fhir/R4/elementdefinition.html). */
+function limitFromNow(
+  duration: { readonly [key: string]: unknown },
+  side: 'minimum' | 'maximum',
+  now: number,
+): string | undefined {
+  const { value, code } = duration;
+  if (typeof value !== 'number') return undefined;
+  const signed = side === 'minimum' ? -value : value;
+  const date = new Date(now);
+  const milliseconds = millisecondsPer.get(code);
+  if (milliseconds !== undefined) date.setTime(now + signed * milliseconds);
+  else if (code === 'mo') date.setUTCMonth(date.getUTCMonth() + signed);
+  else if (code === 'a') date.setUTCFullYear(date.getUTCFullYear() + signed);
+  else return undefined;
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
 /** Negative, zero or positive; undefined where the two have no order. */
