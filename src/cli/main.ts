@@ -1,12 +1,14 @@
 #!/usr/bin/env -S node --disable-warning=ExperimentalWarning
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { backupCommand, restoreCommand } from './backup.ts';
 import { checkConfigCommand } from './check-config.ts';
 import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
 import { packagesCommand } from './packages.ts';
 import { queryCommand } from './query.ts';
 import { receiptCommand } from './receipt.ts';
+import { rotateMasterKeyCommand } from './rotate-master-key.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
 import { validateCommand } from './validate.ts';
@@ -38,6 +40,9 @@ const commands = [
   receiptCommand,
   verifyCommand,
   statusCommand,
+  backupCommand,
+  restoreCommand,
+  rotateMasterKeyCommand,
 ];
 for (const command of commands) command(program);
 for (const command of program.commands) command.exitOverride();

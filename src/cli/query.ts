@@ -107,13 +107,14 @@ function rowOf({ resource = {} }: { readonly resource?: AuditRow }): string[] {
     .map((one) => one.who?.identifier?.value ?? one.who?.display ?? one.altId ?? one.name)
     .find((name) => name !== undefined);
   const what = entity.flatMap((one) => one.what?.reference ?? []);
-  const more = what.length > 2 ? ` +${what.length - 2}` : '';
+  const more = what.length > 1 ? ` +${what.length - 1}` : '';
   return [
     recorded,
     who ?? '',
     subtype.map((coding) => coding.code ?? '').join(' '),
-    `${what.slice(0, 2).join(' ')}${more}`,
+    `${what[0] ?? ''}${more}`,
     outcome,
-    id,
+    // An AuditEvent's id is the event's, in the letters that a FHIR id may have.
+    id.replaceAll('.', '_'),
   ];
 }
