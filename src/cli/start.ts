@@ -9,6 +9,7 @@ interface StartOptions {
   readonly json?: string;
   readonly data?: string;
   readonly port?: string;
+  readonly kafka?: boolean;
 }
 
 /** `concordat start`: one gateway with `--config`, else the demo consortium. */
@@ -21,6 +22,10 @@ export function startCommand(program: Command): void {
     .option('--json <file>', 'demo: write the summary for programs')
     .option('--data <folder>', 'demo: where everything is kept (default: .concordat/demo in this project)')
     .option('--port <number>', 'demo: first of its ports (default: 8480); a port that is taken is passed over')
+    .option(
+      '--kafka',
+      'demo: the topology of docker-compose.yml instead, on three Kafka brokers and two HAPI FHIR servers',
+    )
     .action(
       runAction(async (options: StartOptions) => {
         if (options.config === undefined) {
@@ -30,17 +35,19 @@ export function startCommand(program: Command): void {
             jsonFile: options.json,
             dataDir: options.data,
             firstPort: portOf(options.port),
+            isOnKafka: options.kafka === true,
           });
         }
         if (
           options.exit === true ||
           options.json !== undefined ||
           options.data !== undefined ||
-          options.port !== undefined
+          options.port !== undefined ||
+          options.kafka === true
         ) {
           throw new CommandError(
             'usage',
-            '--exit, --json, --data and --port are for the demo; they do not go with --config',
+            '--exit, --json, --data, --port and --kafka are for the demo; they do not go with --config',
           );
         }
         const { startGateway } = await import('../main.ts');

@@ -1,26 +1,35 @@
 import { join } from 'node:path';
 import { DemoChild } from './child-process.ts';
-import type { ConsortiumPlan } from './consortium-plan.ts';
+import type { ConsortiumPlan, PlannedServer } from './consortium-plan.ts';
+import { HapiServer } from './hapi-server.ts';
 
 const UPSTREAM_FILE = new URL('./upstream-process.ts', import.meta.url).pathname;
 const CLI_FILE = new URL('../cli/main.ts', import.meta.url).pathname;
 const READY_TIMEOUT_MS = 60_000;
 
-/** Everything of the demo that is a process of its own: six FHIR servers and three gateways. */
+/** What starts, says when it is ready, and stops. */
+interface Startable {
+  readonly title: string;
+  readonly pid: number | undefined;
+  start(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Everything of the consortium that is a process of its own but brokers: FHIR servers and gateways. */
 export class DemoProcesses {
-  readonly #upstreams: readonly DemoChild[];
-  readonly #gateways: readonly DemoChild[];
+  readonly #servers: readonly Startable[];
+  readonly #gateways: readonly Startable[];
 
   constructor(plan: ConsortiumPlan, onRestart: (title: string) => void) {
     const child = (title: string, file: string, args: readonly string[]) => {
       const logFile = join(plan.logDir, `${title.replaceAll(' ', '-')}.log`);
       return new DemoChild({ title, file, args, logFile, readyTimeoutMs: READY_TIMEOUT_MS, onRestart });
     };
-    this.#upstreams = plan.members.flatMap((member) =>
-      member.upstreams.map(({ name, port, dataDir }) =>
-        child(`${member.name} ${name}`, UPSTREAM_FILE, ['--name', name, '--port', String(port), '--data', dataDir]),
-      ),
-    );
+    const server = ({ kind, name, port, dataDir }: PlannedServer): Startable =>
+      kind === 'hapi'
+        ? new HapiServer({ name, port, dataDir, logFile: join(plan.logDir, `${name}.log`) })
+        : child(name, UPSTREAM_FILE, ['--name', name, '--port', String(port), '--data', dataDir]);
+    this.#servers = plan.servers.map(server);
     this.#gateways = plan.members.map((member) =>
       child(`${member.name} gateway`, CLI_FILE, ['start', '--config', member.configFile]),
     );
@@ -28,18 +37,18 @@ export class DemoProcesses {
 
   /** @throws {ChildError} ended-early | not-ready */
   async start(onReady: (title: string) => void): Promise<void> {
-    const startAll = (children: readonly DemoChild[]) =>
+    const startAll = (children: readonly Startable[]) =>
       Promise.all(children.map((child) => child.start().then(() => onReady(child.title))));
-    await Promise.all([startAll(this.#upstreams), startAll(this.#gateways)]);
+    await Promise.all([startAll(this.#servers), startAll(this.#gateways)]);
   }
 
   /** Gateways first: they finish what clients asked for while their upstreams are still there. */
   async stop(): Promise<void> {
     await Promise.all(this.#gateways.map((child) => child.stop()));
-    await Promise.all(this.#upstreams.map((child) => child.stop()));
+    await Promise.all(this.#servers.map((child) => child.stop()));
   }
 
   pids(): number[] {
-    return [...this.#gateways, ...this.#upstreams].flatMap((child) => child.pid ?? []);
+    return [...this.#gateways, ...this.#servers].flatMap((child) => child.pid ?? []);
   }
 }

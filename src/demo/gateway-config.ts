@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { ConsortiumPlan, PlannedMember } from './consortium-plan.ts';
+import type { ConsortiumPlan, PlannedMember, PlannedServer } from './consortium-plan.ts';
 import { DEMO_AUDIENCE, DEMO_ISSUER } from './token-issuer.ts';
 
 /** Folder of the FHIR packages and rule sets that come with the project. */
@@ -17,7 +17,7 @@ export function writeGatewayConfig(plan: ConsortiumPlan, member: PlannedMember):
     listen: { host: '127.0.0.1', port: member.port },
     dataDir: member.dataDir,
     upstreams: Object.fromEntries(
-      member.upstreams.map(({ name, port }) => [name, { url: `http://127.0.0.1:${port}/fhir` }]),
+      member.upstreams.map(({ name, server }) => [name, { url: serverUrl(server), ...timeouts(server) }]),
     ),
     auth: {
       mode: 'jwt',
@@ -28,8 +28,8 @@ export function writeGatewayConfig(plan: ConsortiumPlan, member: PlannedMember):
     ledger: {
       genesis: plan.genesisFile,
       keys: { batch: key('batch'), origin: key('origin'), cosigner: key('cosigner'), agreement: key('agreement') },
-      topic: { kind: 'file', path: plan.topicFile },
-      cosignatureTopic: { kind: 'file', path: plan.cosignatureTopicFile },
+      topic: plan.topic,
+      cosignatureTopic: plan.cosignatureTopic,
       peers: plan.members
         .filter((peer) => peer !== member)
         .map((peer) => ({ member: peer.name, url: `${peer.url}/ledger` })),
@@ -37,6 +37,16 @@ export function writeGatewayConfig(plan: ConsortiumPlan, member: PlannedMember):
     federation: { allowedOrigins: ['*'] },
   };
   mkdirSync(dirname(member.configFile), { recursive: true, mode: 0o700 });
-  mkdirSync(dirname(plan.topicFile), { recursive: true, mode: 0o700 });
+  mkdirSync(plan.topicDir, { recursive: true, mode: 0o700 });
   writeFileSync(member.configFile, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** HAPI FHIR, just started, takes a patient of a thousand entries in one transaction: it gets time for it. */
+function timeouts({ kind }: PlannedServer): object {
+  return kind === 'hapi' ? { timeouts: { headersMs: 120_000, totalMs: 120_000 } } : {};
+}
+
+/** A FHIR server's own base, open on loopback. */
+export function serverUrl({ port }: PlannedServer): string {
+  return `http://127.0.0.1:${port}/fhir`;
 }

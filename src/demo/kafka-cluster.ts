@@ -96,6 +96,10 @@ export class KafkaCluster {
     }
   }
 
+  pids(): number[] {
+    return [...this.#processes.values()].flatMap((child) => child.pid ?? []);
+  }
+
   alive(node: number): boolean {
     const child = this.#processes.get(node);
     return child !== undefined && child.exitCode === null && child.signalCode === null;

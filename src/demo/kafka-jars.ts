@@ -28,14 +28,15 @@ export async function kafkaJars(cacheDir = join(homedir(), '.cache', 'concordat'
   mkdirSync(partial, { recursive: true });
   const pom = fileURLToPath(new URL('kafka-pom.xml', import.meta.url));
   const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
-  await run('mvn', ['-q', '-B', '-f', pom, goal, `-DoutputDirectory=${partial}`, '-DincludeScope=runtime']);
+  await runCommand('mvn', ['-q', '-B', '-f', pom, goal, `-DoutputDirectory=${partial}`, '-DincludeScope=runtime']);
   writeFileSync(join(partial, '.complete'), '');
   rmSync(folder, { recursive: true, force: true });
   renameSync(partial, folder);
   return folder;
 }
 
-function run(command: string, args: readonly string[]): Promise<void> {
+/** Runs a command to its end. @throws {Error} with the end of what it printed */
+export function runCommand(command: string, args: readonly string[]): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';

@@ -6,15 +6,25 @@ import { parseYaml } from '../config/parse-yaml.ts';
 import { parseGenesis } from '../ledger/genesis.ts';
 import { parseRules } from '../validation/rules-parse.ts';
 import { ruleSetDigest } from '../validation/rules.ts';
-import { DEMO_FIRST_PORT, DEMO_MEMBERS, DEMO_ORIGIN, DEMO_PROCESSES, planConsortium } from './consortium-plan.ts';
+import {
+  DEMO_FIRST_PORT,
+  DEMO_LAYOUT,
+  DEMO_ORIGIN,
+  composeLayout,
+  planConsortium,
+  processCount,
+} from './consortium-plan.ts';
 import type { ConsortiumPlan } from './consortium-plan.ts';
+import { ChildError } from './child-process.ts';
 import { DataLock } from './data-lock.ts';
 import { DemoProcesses } from './demo-processes.ts';
 import { fetchReceipt, proveAgreement, verifyOffline } from './demo-proof.ts';
 import { summaryJson, summaryText } from './demo-summary.ts';
 import type { DemoSummary, MemberSummary } from './demo-summary.ts';
 import { findFreePorts } from './free-ports.ts';
-import { RULES_FILE, writeGatewayConfig } from './gateway-config.ts';
+import { RULES_FILE, serverUrl, writeGatewayConfig } from './gateway-config.ts';
+import { startBrokers } from './kafka-brokers.ts';
+import { missingForKafka } from './kafka-jars.ts';
 import { Progress } from './progress.ts';
 import { tellStory } from './story.ts';
 import type { StoryResult } from './story.ts';
@@ -27,9 +37,11 @@ export interface DemoOptions {
   readonly jsonFile: string | undefined;
   readonly dataDir: string | undefined;
   readonly firstPort: number | undefined;
+  /** The topology of docker-compose.yml without Docker: three Kafka brokers and two HAPI FHIR servers. Needs Java and Maven. */
+  readonly isOnKafka: boolean;
 }
 
-const DEFAULT_DATA_DIR = new URL('../../.concordat/demo', import.meta.url).pathname;
+const DATA_ROOT = new URL('../../.concordat', import.meta.url).pathname;
 const DAY_MS = 86_400_000;
 const AGREEMENT_TIMEOUT_MS = 60_000;
 const LOCK_WAIT_MS = 20_000;
@@ -41,10 +53,20 @@ const LOCK_WAIT_MS = 20_000;
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const startedMs = Date.now();
-  const dataDir = resolve(options.dataDir ?? DEFAULT_DATA_DIR);
+  const missing = options.isOnKafka ? missingForKafka() : undefined;
+  if (missing !== undefined) throw new ChildError('not-ready', `Kafka and HAPI FHIR need Java and Maven: ${missing}`);
+  const dataDir = resolve(options.dataDir ?? join(DATA_ROOT, options.isOnKafka ? 'consortium' : 'demo'));
   const stop = stopSignal();
   const lock = await DataLock.take(dataDir, LOCK_WAIT_MS);
-  const plan = planConsortium(dataDir, await findFreePorts(options.firstPort ?? DEMO_FIRST_PORT, DEMO_PROCESSES));
+  const layout = options.isOnKafka ? composeLayout('hapi') : DEMO_LAYOUT;
+  if (options.isOnKafka) process.stdout.write('Starting three Kafka brokers; the first time their jars are fetched\n');
+  const cluster = options.isOnKafka ? await startBrokers(join(dataDir, 'kafka')) : undefined;
+  const plan = planConsortium({
+    dataDir,
+    ports: await findFreePorts(options.firstPort ?? DEMO_FIRST_PORT, processCount(layout)),
+    layout,
+    ...(cluster !== undefined && { brokers: cluster.brokers() }),
+  });
   prepareConsortium(plan);
   const issuer = TokenIssuer.open({ keyFile: plan.issuerKeyFile, jwksFile: plan.jwksFile, clock: Date.now });
   for (const member of plan.members) writeGatewayConfig(plan, member);
@@ -69,6 +91,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     return summary.faults.length === 0 ? 0 : 1;
   } finally {
     await processes.stop();
+    await cluster?.close();
     lock.release();
   }
 }
@@ -80,7 +103,7 @@ function prepareConsortium(plan: ConsortiumPlan): void {
   mkdirSync(plan.consortiumDir, { recursive: true, mode: 0o700 });
   foundConsortium({
     origin: DEMO_ORIGIN,
-    members: DEMO_MEMBERS,
+    members: plan.members.map((member) => member.name),
     ruleSet: ruleSetDigest(parseRules(parseYaml(readFileSync(RULES_FILE, 'utf8')))),
     outDir: plan.consortiumDir,
     random: (length) => new Uint8Array(randomBytes(length)),
@@ -96,7 +119,7 @@ interface StoryRun {
 }
 
 async function runStory({ plan, issuer, processes, lock, startedMs }: StoryRun): Promise<DemoSummary> {
-  const starting = new Progress('Starting', DEMO_PROCESSES, process.stdout);
+  const starting = new Progress('Starting', plan.members.length + plan.servers.length, process.stdout);
   await processes.start((title) => {
     lock.note([process.pid, ...processes.pids()]);
     starting.advance(1, title);
@@ -147,7 +170,7 @@ async function summarise(
       gatewayUrl: `${member.url}/fhir`,
       auditUrl: `${member.url}/audit`,
       ledgerUrl: `${member.url}/ledger`,
-      upstreams: member.upstreams.map(({ name, port }) => ({ name, url: `http://127.0.0.1:${port}/fhir` })),
+      upstreams: member.upstreams.map(({ name, server }) => ({ name, url: serverUrl(server) })),
       replica: proof.replicas[index] ?? { size: 0, root: '' },
       originKey: originKeys.get(member.name) ?? '',
     })),
