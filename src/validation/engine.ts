@@ -5,7 +5,7 @@ import { checkCoding } from './checks/coding.ts';
 import { checkContained } from './checks/contained.ts';
 import { ExtensionChecks } from './checks/extensions.ts';
 import { checkElementId } from './checks/element-id.ts';
-import { checkIdentifier, checkQuantitySystem } from './checks/identifier.ts';
+import { checkIdentifier, checkQuantity } from './checks/identifier.ts';
 import { KnownUrls } from './checks/known-urls.ts';
 import { checkBase64Characters, checkTimeFraction } from './checks/primitives.ts';
 import { BundleIndex, checkReference, resolveInside, resolveReference } from './checks/references.ts';
@@ -192,7 +192,7 @@ export class Engine {
     if (info.name === 'Identifier') rules.push(checkIdentifier);
     const content = contentRules.get(info.name);
     if (content !== undefined) rules.push(content);
-    if (info.name === 'Quantity' || info.ancestors.includes('Quantity')) rules.push(checkQuantitySystem);
+    if (info.name === 'Quantity' || info.ancestors.includes('Quantity')) rules.push(checkQuantity);
     if (info.name === 'Bundle') rules.push(checkBundle);
     if (info.ancestors.includes('DomainResource')) rules.push(checkContained);
     return rules;

@@ -35,9 +35,20 @@ const quantityRule: Rule = {
   text: 'Quantity.system must be an absolute URI',
 };
 
-export function checkQuantitySystem(value: unknown, c: CheckContext): void {
+const quantityCodeRule: Rule = {
+  id: 'code-unknown',
+  severity: 'error',
+  code: 'code-invalid',
+  text: 'The code system has no such code',
+};
+
+export function checkQuantity(value: unknown, c: CheckContext): void {
   const { system, code } = value as JsonObject;
-  if (typeof system === 'string' && system !== '' && typeof code === 'string' && !isIdentifierSystem(system)) {
-    c.report(quantityRule, '', system);
+  if (typeof system !== 'string' || system === '' || typeof code !== 'string') return;
+  if (!isIdentifierSystem(system)) c.report(quantityRule, '', system);
+  else if (system !== 'http://unitsofmeasure.org') {
+    const verdict = c.services.terminology.checkCoding({ scope: c.services.scope, system, code });
+    if (verdict.code === 'no' && verdict.system === 'complete')
+      c.report(quantityCodeRule, '.code', `${system}#${code}`);
   }
 }

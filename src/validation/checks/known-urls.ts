@@ -74,6 +74,7 @@ export class KnownUrls {
 
   private look(url: string): boolean {
     if (!checkedSpaces.some((space) => url.startsWith(space))) return true;
+    if (/^http:\/\/hl7\.org\/fhir\/[1-9]\.\d\/StructureDefinition\/extension-/.test(url)) return true;
     if (knownPrefixes.some((prefix) => url.startsWith(prefix))) return true;
     if (url.startsWith(sid) && knownSids.has(url.slice(sid.length))) return true;
     const bar = url.indexOf('|');

@@ -44,6 +44,14 @@ const blankRule: Rule = {
   text: 'The text is only white space, or begins or ends with it',
 };
 
+/** The oracle lets a value of nothing but white space pass, whatever its type. */
+const blankValueRule: Rule = {
+  id: 'value-blank',
+  severity: 'warning',
+  code: 'value',
+  text: 'The value is only white space',
+};
+
 function jsonTypeRule(type: string, wanted: string): Rule {
   return rule('json-type', 'structure', `A value of type ${type} must be a JSON ${wanted}`);
 }
@@ -66,6 +74,7 @@ function stringCheck(
       text = String(value);
     }
     if (text.length === 0) c.report(emptyRule);
+    else if (type !== 'id' && text.trim() === '') c.report(blankValueRule);
     else if (text.length > maximumStringLength && type !== 'base64Binary' && type !== 'xhtml') c.report(tooLongRule);
     else if (!holds(text)) c.report(formatRule, '', text);
   };
@@ -147,6 +156,10 @@ function uriCheck(type: string): PrimitiveCheck {
     if (first === 104 /* h, as in http */ && hasNoWhitespace(text)) return;
     if (text.length === 0) {
       c.report(emptyRule);
+      return;
+    }
+    if (text.trim() === '') {
+      c.report(blankValueRule);
       return;
     }
     if (!hasNoWhitespace(text)) c.report(uriWhitespaceRule, '', text);

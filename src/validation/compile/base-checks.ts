@@ -72,7 +72,9 @@ function fill(check: ObjectCheck, parts: BaseParts, base: BaseChecks): void {
   check.whole.push(...wholeConstraints(info, parts), ...parts.typeRules(info));
 }
 
+/** An extension is nothing without its URL, whatever stands beside it. */
 export function presenceKeys(element: ElementInfo): string[] {
+  if (element.node.path === 'Extension.url') return ['url'];
   return element.forms.flatMap((form) => (isPrimitiveName(form.typeCode) ? [form.key, '_' + form.key] : [form.key]));
 }
 
@@ -117,6 +119,12 @@ const idExtensionRule: Rule = {
   severity: 'error',
   code: 'structure',
   text: 'Resource.id has neither id nor extensions',
+};
+const xhtmlExtensionRule: Rule = {
+  id: 'element-unknown',
+  severity: 'error',
+  code: 'structure',
+  text: 'A narrative text has no extensions',
 };
 const nullRule: Rule = { id: 'json-null', severity: 'error', code: 'structure', text: 'A value must not be null' };
 
@@ -303,6 +311,7 @@ function siblingCheck(
     }
     base.type('Element')?.check(sibling, c);
     if (form.typeCode === 'id') c.report(idExtensionRule);
+    if (form.typeCode === 'xhtml' && sibling['extension'] !== undefined) c.report(xhtmlExtensionRule);
     if (value !== undefined && value !== null) return true;
     if (sibling['extension'] === undefined && sibling['id'] !== undefined) c.report(contentRule);
     missing?.(undefined, c, sibling);

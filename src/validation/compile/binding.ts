@@ -1,5 +1,5 @@
 /** Bindings to value sets (http://hl7.org/fhir/R4/terminologies.html#binding): what a strength asks of code, Coding, CodeableConcept and Quantity. */
-import type { CheckContext, Rule } from '../checks/report.ts';
+import type { CheckContext, JsonObject, Rule } from '../checks/report.ts';
 import type { PackageScope } from '../packages/definitions.ts';
 import type { Answer, CompiledValueSet, Terminology } from '../terminology/answers.ts';
 import type { ValueCheck } from './constraints.ts';
@@ -11,6 +11,9 @@ export interface BindingOptions {
   /** `url|version#element`. */
   readonly profile: string;
 }
+
+/** `unknown-system`: no, as far as the list goes, but the system is not loaded; `unknown-version`: yes, but for a version that is not loaded. */
+type BindingAnswer = Answer | 'unknown-system' | 'unknown-version';
 
 type Strength = 'required' | 'extensible' | 'maximum';
 
@@ -84,12 +87,12 @@ function strengthCheck(
   }
 }
 
+/** Without system or code a Coding says nothing that could be in a value set or not. */
 function checkCoding(value: unknown, c: CheckContext, findings: BindingFindings): void {
   if (!isObject(value)) return;
   const { code, system } = value;
-  if (typeof code !== 'string') findings.missing(c);
-  else
-    findings.tell(findings.set.has(textOr(system), code, textOr(value['version'])), c, `${textOr(system, '')}#${code}`);
+  if (typeof code !== 'string' || typeof system !== 'string') return;
+  findings.tell(findings.answer(system, code, textOr(value['version'])), c, `${system}#${code}`);
 }
 
 /** Units are UCUM's: a list of them is no enumeration of all ways to write one, so only a warning unless the system itself is wrong. */
@@ -110,18 +113,27 @@ function checkConcept(value: unknown, c: CheckContext, findings: BindingFindings
     findings.missing(c);
     return;
   }
-  let best: Answer = 'no';
-  let coded = false;
+  let best: BindingAnswer = 'no';
   for (let at = 0; at < codings.length; at++) {
     const coding: unknown = codings[at];
-    if (!isObject(coding) || typeof coding['code'] !== 'string') continue;
-    coded = true;
-    const answer = findings.set.has(textOr(coding['system']), coding['code'], textOr(coding['version']));
+    if (!isObject(coding)) continue;
+    const answer = codingAnswer(coding, findings);
     if (answer === 'yes') return;
-    if (answer === 'cannot-tell') best = answer;
+    if (answer !== 'no' && best !== 'cannot-tell') best = answer;
   }
-  if (!coded) findings.missing(c);
-  else findings.tell(best, c, codings.map(codingText).join(', '));
+  findings.tell(best, c, codings.map(codingText).join(', '));
+}
+
+function codingAnswer(coding: JsonObject, findings: BindingFindings): BindingAnswer {
+  const { system, code } = coding;
+  if (typeof system !== 'string')
+    return typeof code === 'string' && findings.set.isSingleList
+      ? findings.set.has(undefined, code)
+      : findings.set.known
+        ? 'no'
+        : 'cannot-tell';
+  if (typeof code !== 'string') return findings.judges(system) ? 'no' : 'cannot-tell';
+  return findings.answer(system, code, textOr(coding['version']));
 }
 
 function codingText(coding: unknown): string {
@@ -148,16 +160,44 @@ class BindingFindings {
     this.options = options;
   }
 
+  /** A code that is not listed, of a system that nothing loaded knows, may be another spelling of one that is: so the oracle has it. */
+  answer(system: string, code: string, version: string | undefined): BindingAnswer {
+    const answer = this.set.has(system, code, version);
+    if (answer === 'no') return this.judges(system) ? answer : 'unknown-system';
+    return version === undefined || answer !== 'yes' || this.hasVersion(system, code, version)
+      ? answer
+      : 'unknown-version';
+  }
+
+  /** Codes taken from a system as it is in one version cannot be told from another version that is not loaded. */
+  private hasVersion(system: string, code: string, version: string): boolean {
+    if (this.strength !== 'required' || this.set.draws(system) !== 'whole') return true;
+    const { terminology, scope } = this.options;
+    return terminology.checkCoding({ scope, system, code, version }).system !== 'unknown-version';
+  }
+
+  /** False where the value set draws on a code system that is not loaded. */
+  judges(system: string): boolean {
+    if (!this.set.known) return false;
+    if (this.set.draws(system) === undefined) return true;
+    const { terminology, scope } = this.options;
+    return terminology.checkCoding({ scope, system, code: undefined }).system !== 'unknown';
+  }
+
   get set(): CompiledValueSet {
     return (this.composed ??= this.options.terminology.valueSet(this.canonical, this.options.scope));
   }
 
-  tell(answer: Answer, c: CheckContext, found: string): void {
+  tell(answer: BindingAnswer, c: CheckContext, found: string): void {
     if (answer === 'yes') return;
     const rules = this.texts();
     // A maximum value set of systems that are not loaded excludes nothing for certain.
     const certain = answer === 'no' && (this.strength !== 'maximum' || this.set.unresolved.length === 0);
-    c.report(certain ? rules.no : rules.unknown, '', found);
+    if (answer === 'unknown-version') {
+      c.report({ ...rules.no, id: `binding-${this.strength}-unknown-version` }, '', found);
+    } else if (answer === 'unknown-system') {
+      c.report({ ...rules.no, id: `binding-${this.strength}-unknown-system`, severity: 'warning' }, '', found);
+    } else c.report(certain ? rules.no : rules.unknown, '', found);
   }
 
   missing(c: CheckContext): void {

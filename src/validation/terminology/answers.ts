@@ -16,6 +16,10 @@ export interface CompiledValueSet {
    * @param version `Coding.version`, where the value set names versions
    */
   has(system: string | undefined, code: string, version?: string): Answer;
+  /** It is one list of codes of one system, so that a coding without system can be told apart. */
+  readonly isSingleList: boolean;
+  /** Whether an include names the code system, and then whether it lists the codes or takes them as the system has them. */
+  draws(system: string): 'list' | 'whole' | undefined;
   /** Number of codes that are known to be in it. */
   readonly size: number;
   /** At most `limit` codes of it, for texts that say what is allowed. */

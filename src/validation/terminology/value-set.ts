@@ -19,6 +19,10 @@ interface Part {
   readonly version: string | undefined;
   /** Codes that are surely in it, where they can be listed. */
   readonly codes: ReadonlySet<string> | undefined;
+  /** It lists its codes one by one. */
+  readonly listed?: boolean;
+  /** Value sets that it draws on. */
+  readonly nested?: readonly CompiledValueSet[];
   /** For a code of `system`, letter case as the system has it. */
   test(system: string | undefined, code: string, version: string | undefined): Answer;
 }
@@ -84,7 +88,13 @@ function expansionParts(contains: unknown): Part[] {
 }
 
 function listPart(system: string, version: string | undefined, codes: ReadonlySet<string>): Part {
-  return { system, version, codes, test: (asked, code) => (asked === system && codes.has(code) ? 'yes' : 'no') };
+  return {
+    system,
+    version,
+    codes,
+    listed: true,
+    test: (asked, code) => (asked === system && codes.has(code) ? 'yes' : 'no'),
+  };
 }
 
 type RawInclude = Readonly<Record<string, unknown>>;
@@ -110,6 +120,7 @@ function compilePart(
     system,
     version,
     codes: undefined,
+    nested: sets,
     // Several value sets in one include mean what is in all of them.
     test(asked, code, askedVersion) {
       let answer: Answer = own === undefined ? 'yes' : own.test(asked, code, askedVersion);
@@ -238,6 +249,29 @@ class ComposedValueSet implements CompiledValueSet {
     this.excludes = excludes;
   }
 
+  get isSingleList(): boolean {
+    const [only, ...others] = this.includes;
+    if (only === undefined || others.length > 0 || this.excludes.length > 0) return false;
+    if (only.system !== undefined) return only.listed === true && only.nested === undefined;
+    return only.nested?.length === 1 && only.nested[0]?.isSingleList === true;
+  }
+
+  draws(system: string): 'list' | 'whole' | undefined {
+    let found: 'list' | undefined;
+    for (const part of this.includes) {
+      if (part.system === system) {
+        if (part.listed !== true) return 'whole';
+        found = 'list';
+      }
+      for (const set of part.nested ?? []) {
+        const nested = set.draws(system);
+        if (nested === 'whole') return nested;
+        found ??= nested;
+      }
+    }
+    return found;
+  }
+
   get size(): number {
     let count = 0;
     for (const part of this.includes) count += part.codes?.size ?? 0;
@@ -320,6 +354,8 @@ export function unknownValueSet(canonical: string): CompiledValueSet {
     known: false,
     unresolved: [canonical],
     has: () => 'cannot-tell',
+    isSingleList: false,
+    draws: () => undefined,
     size: 0,
     sample: () => [],
     systemsOf: () => [],
