@@ -24,7 +24,8 @@ import type { DemoSummary, MemberSummary } from './demo-summary.ts';
 import { findFreePorts } from './free-ports.ts';
 import { RULES_FILE, serverUrl, writeGatewayConfig } from './gateway-config.ts';
 import { startBrokers } from './kafka-brokers.ts';
-import { missingForKafka } from './kafka-jars.ts';
+import { hapiClasses } from './hapi-server.ts';
+import { kafkaJars, missingForKafka } from './kafka-jars.ts';
 import { Progress } from './progress.ts';
 import { tellStory } from './story.ts';
 import type { StoryResult } from './story.ts';
@@ -59,7 +60,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const stop = stopSignal();
   const lock = await DataLock.take(dataDir, LOCK_WAIT_MS);
   const layout = options.isOnKafka ? composeLayout('hapi') : DEMO_LAYOUT;
-  if (options.isOnKafka) process.stdout.write('Starting three Kafka brokers; the first time their jars are fetched\n');
+  if (options.isOnKafka) await fetchServers();
   const cluster = options.isOnKafka ? await startBrokers(join(dataDir, 'kafka')) : undefined;
   const plan = planConsortium({
     dataDir,
@@ -94,6 +95,13 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     await cluster?.close();
     lock.release();
   }
+}
+
+/** Once for all that start: two builds of the same cache would be in each other's way. */
+async function fetchServers(): Promise<void> {
+  process.stdout.write('Fetching Kafka and HAPI FHIR, unless they are here from an earlier start (210 MB)\n');
+  await kafkaJars();
+  await hapiClasses();
 }
 
 /** Genesis and keys, at the first start. A folder of keys without a genesis is what a crash in the middle of founding left: nothing was done with them. */
