@@ -11,7 +11,6 @@ import type { PushJudgement } from './edge-validation.ts';
 import { plannedEntity } from './entity.ts';
 import { errorFacts } from './error-response.ts';
 import { GatewayError } from './gateway-error.ts';
-import { planExchange } from './plan-exchange.ts';
 import { EMPTY_REPLY } from './plan.ts';
 import type { Exchange, Plan, PlannedWrite, Reply } from './plan.ts';
 import type { GatewayAnswer } from './request.ts';
@@ -22,6 +21,9 @@ import { screen } from './screen.ts';
 /** Entries carried out at the same time; their answers keep the order of the entries. */
 const PARALLEL = 8;
 
+/** How a single exchange is planned. */
+export type Planner = (exchange: Exchange) => Promise<Plan>;
+
 /** One entry, planned; or why it will not be carried out. */
 type Planned =
   | { readonly exchange: Exchange; readonly plan: Plan; readonly judged: PushJudgement }
@@ -31,9 +33,9 @@ type Planned =
  * A batch: each entry is an exchange of its own, with its own scopes, rules and upstream, and all of them are one event. An entry that is refused leaves
  * the others alone.
  */
-export async function planBatch(exchange: Exchange): Promise<Plan> {
+export async function planBatch(exchange: Exchange, planOne: Planner): Promise<Plan> {
   const planned: Planned[] = [];
-  for (const entry of requestBundle(exchange).entries) planned.push(await planEntry(exchange, entry));
+  for (const entry of requestBundle(exchange).entries) planned.push(await planEntry(exchange, entry, planOne));
   const sent = planned.flatMap((one) => ('plan' in one ? one.plan.writes : []));
   const refused = planned.flatMap((one) => ('error' in one ? one.writes : []));
   const judged = planned.flatMap((one) => ('judged' in one ? [one.judged] : []));
@@ -57,12 +59,12 @@ function findingsOf(error: unknown): readonly OutcomeIssue[] {
   return error instanceof GatewayError ? (error.detail.found ?? error.detail.issues ?? []) : [];
 }
 
-async function planEntry(exchange: Exchange, entry: BundleEntry): Promise<Planned> {
+async function planEntry(exchange: Exchange, entry: BundleEntry, planOne: Planner): Promise<Planned> {
   let writes: readonly PlannedWrite[] = [];
   try {
     const inner = entryExchange(exchange, entry);
     authoriseRequest(inner.access, inner.route);
-    const made = await planExchange(inner);
+    const made = await planOne(inner);
     const plan = { ...made, writes: made.writes.map((write) => ({ ...write, entry: entry.index })) };
     writes = plan.writes;
     const judged = await validatePush(exchange.parts, exchange.principal.caller.clientId, plan.writes);

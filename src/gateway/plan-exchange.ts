@@ -30,7 +30,7 @@ export async function planExchange(exchange: Exchange): Promise<Plan> {
     case 'patch':
       return planPatch(exchange);
     case 'batch':
-      return planBatch(exchange);
+      return planBatch(exchange, planExchange);
     case 'transaction':
       return planTransaction(exchange);
     case 'operation':

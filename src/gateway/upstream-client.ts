@@ -45,6 +45,9 @@ export interface UpstreamAnswer {
 }
 
 const RETRIES = 2;
+const LONGEST_PAUSE_MS = 2_000;
+/** Failures that say something about whether the server is there at all. */
+const DOWN: ReadonlySet<string> = new Set(['unreachable', 'timeout', 'broken']);
 const WAITING_PER_CONNECTION = 8;
 const NEVER_SENT = new Set([
   'ECONNREFUSED',
@@ -99,16 +102,35 @@ export class UpstreamClient {
    * @throws {UpstreamError} unreachable | breaker-open | overloaded | timeout | broken | too-long | redirect
    */
   async request(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    if (!this.#breaker.admits()) throw new UpstreamError('breaker-open', this.name);
+    try {
+      const answer = await this.#persist(request);
+      this.#breaker.succeeded();
+      return answer;
+    } catch (error) {
+      const isDown = error instanceof UpstreamError && DOWN.has(error.code);
+      if (isDown) this.#breaker.failed();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  /** Sends again what may be sent again, within the total time of one request. */
+  async #persist(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const { clock, jitter, totalTimeoutMs } = this.#options;
     const retries = request.method === 'GET' || request.method === 'HEAD' ? RETRIES : 0;
-    const deadlineMs = this.#options.clock() + this.#options.totalTimeoutMs;
+    const deadlineMs = clock() + totalTimeoutMs;
     for (let attempt = 0; ; attempt += 1) {
-      const waitMs = (2 ** attempt - 0.5 * this.#options.jitter()) * 50;
-      const mayRetry = attempt < retries && this.#options.clock() + waitMs < deadlineMs;
+      const waitMs = (2 ** attempt - 0.5 * jitter()) * 50;
+      const mayRetry = attempt < retries && clock() + waitMs < deadlineMs;
       try {
         const answer = await this.#once(request);
         const pauseMs = Math.max(waitMs, retryAfterMs(answer));
         const isPassing = answer.status === 502 || answer.status === 503 || answer.status === 504;
-        if (!isPassing || !mayRetry || this.#options.clock() + pauseMs >= deadlineMs || pauseMs > 2_000) return answer;
+        if (!isPassing || !mayRetry || clock() + pauseMs >= deadlineMs || pauseMs > LONGEST_PAUSE_MS) return answer;
         await sleep(pauseMs);
       } catch (error) {
         if (!mayRetry || !(error instanceof UpstreamError) || !isWorthRetrying(error)) throw error;
@@ -117,12 +139,7 @@ export class UpstreamClient {
     }
   }
 
-  async close(): Promise<void> {
-    await this.#pool.close();
-  }
-
   async #once(request: UpstreamRequest): Promise<UpstreamAnswer> {
-    if (!this.#breaker.admits()) throw new UpstreamError('breaker-open', this.name);
     if (this.#inFlight >= this.#options.concurrency * (1 + WAITING_PER_CONNECTION)) {
       throw new UpstreamError('overloaded', this.name);
     }
@@ -130,13 +147,9 @@ export class UpstreamClient {
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), this.#options.totalTimeoutMs);
     try {
-      const answer = await this.#send(request, abort.signal);
-      this.#breaker.succeeded();
-      return answer;
+      return await this.#send(request, abort.signal);
     } catch (error) {
-      const failure = error instanceof UpstreamError ? error : this.#failure(error, abort.signal.aborted);
-      if (failure.code !== 'too-long' && failure.code !== 'redirect') this.#breaker.failed();
-      throw failure;
+      throw error instanceof UpstreamError ? error : this.#failure(error, abort.signal.aborted);
     } finally {
       clearTimeout(timer);
       this.#inFlight -= 1;
