@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+type witness struct {
+	name string
+	key  *key
+}
+
+type group struct {
+	name      string
+	threshold int
+	members   []string
+}
+
+// policy is a C2SP tlog-policy.
+type policy struct {
+	logs      []*key
+	witnesses []witness
+	groups    []group
+	quorum    string
+}
+
+func parsePolicy(file []byte) (*policy, error) {
+	p := &policy{}
+	free, defined := map[string]bool{}, map[string]bool{"none": true}
+	define := func(name string) error {
+		if defined[name] {
+			return unreadable("policy: a name twice")
+		}
+		defined[name], free[name] = true, true
+		return nil
+	}
+	for _, line := range strings.Split(string(file), "\n") {
+		items := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' })
+		if len(items) == 0 || strings.HasPrefix(items[0], "#") {
+			continue
+		}
+		var err error
+		switch {
+		case items[0] == "log" && (len(items) == 2 || len(items) == 3):
+			var k *key
+			if k, err = parseKey(items[1], "", plainKey); err == nil {
+				p.logs = append(p.logs, k)
+			}
+		case items[0] == "witness" && (len(items) == 3 || len(items) == 4):
+			var k *key
+			if k, err = parseKey(items[2], "", cosignerKey); err == nil {
+				p.witnesses = append(p.witnesses, witness{items[1], k})
+				err = define(items[1])
+			}
+		case items[0] == "group" && len(items) >= 4:
+			err = p.addGroup(items[1:], free)
+			if err == nil {
+				err = define(items[1])
+			}
+		case items[0] == "quorum" && len(items) == 2 && p.quorum == "" && defined[items[1]]:
+			p.quorum = items[1]
+		default:
+			err = unreadable("policy: a line that cannot be read")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if p.quorum == "" {
+		return nil, unreadable("policy: no quorum")
+	}
+	return p, nil
+}
+
+func (p *policy) addGroup(items []string, free map[string]bool) error {
+	g := group{name: items[0], members: items[2:]}
+	switch items[1] {
+	case "all":
+		g.threshold = len(g.members)
+	case "any":
+		g.threshold = 1
+	default:
+		g.threshold, _ = strconv.Atoi(items[1])
+	}
+	if g.threshold < 1 || g.threshold > len(g.members) {
+		return unreadable("policy: a threshold out of range")
+	}
+	for _, name := range g.members {
+		if !free[name] {
+			return unreadable("policy: a group member that is unknown or stands twice")
+		}
+		delete(free, name)
+	}
+	p.groups = append(p.groups, g)
+	return nil
+}
+
+// check verifies a signed checkpoint: any one listed log under the origin's name, and the quorum.
+func (p *policy) check(signed []byte, origin string) error {
+	keys := slices.Clone(p.logs)
+	for _, w := range p.witnesses {
+		keys = append(keys, w.key)
+	}
+	_, by, err := openNote(signed, keys...)
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(p.logs, func(k *key) bool { return k.name == origin && slices.Contains(by, k) }) && len(p.logs) > 0 {
+		return fmt.Errorf("no known log signed this checkpoint")
+	}
+	satisfied := map[string]bool{"none": true}
+	for _, w := range p.witnesses {
+		satisfied[w.name] = slices.Contains(by, w.key)
+	}
+	for _, g := range p.groups {
+		n := 0
+		for _, name := range g.members {
+			if satisfied[name] {
+				n++
+			}
+		}
+		satisfied[g.name] = n >= g.threshold
+	}
+	if !satisfied[p.quorum] {
+		return fmt.Errorf("no quorum cosigned this checkpoint")
+	}
+	return nil
+}
