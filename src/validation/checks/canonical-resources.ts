@@ -62,7 +62,7 @@ const fragmentRule: Rule = {
 
 /** Values of type canonical (http://hl7.org/fhir/R4/references.html#canonical). */
 export function checkCanonical(value: unknown, c: CheckContext): void {
-  if (typeof value !== 'string' || value === '') return;
+  if (typeof value !== 'string' || value.trim() === '') return;
   if (value.charCodeAt(0) === 35 /* # */) {
     if (findContained(value.slice(1), c) === undefined) c.report(fragmentRule, '', value);
   } else if (!/^[a-z][a-z0-9+.-]*:/.test(value)) c.report(canonicalRule, '', value);

@@ -21,10 +21,6 @@ export function correctedConstraint(constraint: ElementConstraint, definition: D
 const replaced: ReadonlyMap<string, string> = new Map([
   // A multiple telecom is no boolean.
   ['telecom or endpoint', 'telecom.exists() or endpoint.exists()'],
-  // An entry without fullUrl has no version in it.
-  ["fullUrl.contains('/_history/').not()", "fullUrl.empty() or fullUrl.contains('/_history/').not()"],
-  // Two conditions already need it.
-  ['enableWhen.count() > 2 implies enableBehavior.exists()', 'enableWhen.count() >= 2 implies enableBehavior.exists()'],
 ]);
 
 export function correctedExpression(expression: string): string {

@@ -279,6 +279,7 @@ function resourceSlotCheck(node: ElementNode, profile: string, options: NodeOpti
     text: `The resource must be one of ${types.map((type) => type.code).join(', ')}`,
     profile,
   };
+  const unknownRule: Rule = { id: 'resource-profile-unknown', severity: 'error', code: 'not-found', text: '', profile };
   return (value, c) => {
     if (!isObject(value)) return;
     const found = value['resourceType'];
@@ -291,6 +292,9 @@ function resourceSlotCheck(node: ElementNode, profile: string, options: NodeOpti
     }
     const profiles = matching.flatMap((type) => type.profiles);
     if (profiles.length === 0) return;
+    const missing = profiles.find((one) => compiler.resolve(one, scope) === undefined);
+    if (missing !== undefined)
+      c.report({ ...unknownRule, text: `The profile ${missing} that the resource must meet is not loaded` });
     const check = anyProfileCheck(profiles, profile, { ...options, compiler, scope });
     check?.(value, c);
   };
