@@ -1,6 +1,7 @@
 import { parseEntryBundle } from './entry-bundle.ts';
 import { encodeBase64 } from './encoding.ts';
 import { engineAlarms } from './engine-alarms.ts';
+import { latestVersion, type AdoptedRuleSet } from './governance-state.ts';
 import type { LedgerEngine } from './ledger-engine.ts';
 import type { LedgerStatus, LedgerView, MemberView, ProofState, ReceiptAnswer, WriterChain } from './ledger-view.ts';
 import { activeMembers } from './membership.ts';
@@ -35,7 +36,7 @@ export class EngineView implements LedgerView {
   }
 
   policyFile(): string {
-    const membership = this.#engine.membership();
+    const membership = this.#engine.governance.membershipAt(Math.max(1, this.#engine.finality.size));
     return formatPolicy(buildPolicy({ members: activeMembers(membership), quorum: membership.quorum }));
   }
 
@@ -100,7 +101,9 @@ export class EngineView implements LedgerView {
   }
 
   ruleSet(): { readonly index: number; readonly digest: string } {
-    return { index: 0, digest: this.#engine.genesis.ruleSet };
+    const sets = latestVersion(this.#engine.governance.state).ruleSets;
+    const { index, digest } = sets[sets.length - 1] as AdoptedRuleSet;
+    return { index, digest };
   }
 
   evidenceNames(): readonly string[] {
@@ -120,7 +123,7 @@ export class EngineView implements LedgerView {
       finality: engine.finality,
       store: engine.options.cosignerStore,
       cosigner: engine.signing?.cosigner,
-      isCutSize: (size) => engine.isCutSize(size),
+      maySign: (size) => engine.maySign(size),
       onSigned: (note) => signed.push(note),
     });
     for (const note of signed) await engine.publish(note);

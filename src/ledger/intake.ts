@@ -4,16 +4,19 @@ import { saveEvidence } from './fork-watch.ts';
 import { encodeFrame, parseFrame } from './frame.ts';
 import { parseBatchHeader } from './batch.ts';
 import { FormatError } from './format-error.ts';
+import type { GovernanceLog } from './governance-log.ts';
 import { LedgerError } from './ledger-error.ts';
 import type { IncidentKind } from './ledger-view.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import type { PeerClient } from './peer.ts';
+import type { Replica } from './replica.ts';
 import { judgeRecord, type JudgeContext, type JudgedRecord } from './replica-judge.ts';
 import type { ReadBack, Sealer } from './sealer.ts';
 import type { Topic, TopicRecord } from './transport.ts';
 
 export interface IntakeOptions {
-  readonly context: JudgeContext;
+  readonly context: JudgeContext & { readonly replica: Replica };
+  readonly governance: GovernanceLog;
   readonly peers: readonly PeerClient[];
   readonly clock: () => number;
   /** Undefined for a reader. `exactSends`: the topic whose appends store at most one record each, if they do. */
@@ -69,6 +72,7 @@ export class Intake {
     const first = judged;
     if (judged.missingBody !== undefined) judged = (await this.#heal(record.value, judged.missingBody)) ?? judged;
     context.replica.append(judged, { offset: record.offset, valueHash });
+    this.#noteGovernance(index, judged);
     this.#noteFaults(index, first, judged);
     this.#noteTime(judged);
     this.#noteOwn(index, record.offset, judged);
@@ -96,6 +100,12 @@ export class Intake {
     if (own === undefined || this.#exactSends !== undefined) return;
     // The Kafka client sends again by itself when an answer is lost.
     this.#exactSends = (await own.exactSends.describe()).kind !== 'kafka';
+  }
+
+  #noteGovernance(index: number, judged: JudgedRecord): void {
+    const { governance } = this.#options;
+    if (judged.governance !== undefined) governance.taken(judged.governance, index);
+    if (judged.type === 'cut' && judged.verdict === 'accepted') governance.cut(index + 1);
   }
 
   #noteTime(judged: JudgedRecord): void {
@@ -129,8 +139,8 @@ export class Intake {
   #noteFaults(index: number, first: JudgedRecord, judged: JudgedRecord): void {
     const { verdict, type } = first;
     if (verdict === 'accepted' || verdict === 'duplicate') return;
-    // Cuts with a number too large are noise like stale ones.
-    if (type === 'cut' && verdict === 'gap') return;
+    // Cuts with a number too large are noise like stale ones; a governance record in `conflict` came too late or is not possible, which is no fault.
+    if ((type === 'cut' && verdict === 'gap') || (type === 'governance' && verdict === 'conflict')) return;
     const healed = judged.verdict === 'accepted' ? '; the body was had from a peer' : '';
     const detail = `${type === 'void' || type === 'unknown' ? 'record' : type} is ${verdict}${healed}`;
     const evidence = verdict === 'conflict' && type === 'batch' ? this.#twoBatches(first) : undefined;

@@ -4,7 +4,8 @@ import { ForkWatch } from './fork-watch.ts';
 import { genesisFrame, parseGenesis, type Genesis } from './genesis.ts';
 import { Intake } from './intake.ts';
 import { DEFAULT_PARAMETERS, type LedgerNodeOptions, type LedgerParameters } from './ledger-options.ts';
-import { genesisMembership, type Membership } from './membership.ts';
+import { GovernanceLog } from './governance-log.ts';
+import type { Membership } from './membership.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { Replica } from './replica.ts';
@@ -30,6 +31,7 @@ export class LedgerEngine {
   readonly genesis: Genesis;
   readonly parameters: LedgerParameters;
   readonly replica: Replica;
+  readonly governance: GovernanceLog;
   readonly reader: ReplicaReader;
   readonly intake: Intake;
   readonly finality: Finality;
@@ -60,13 +62,14 @@ export class LedgerEngine {
     this.#finalMs = this.startedMs;
     this.#drift = { settings: [], sinceMs: this.startedMs };
     this.replica = new Replica({ storage, clock, seed });
+    this.governance = new GovernanceLog(this.genesis, this.replica, storage);
     const cosigner = makeCosigner(options, this.genesis, this.replica);
     this.finality = new Finality({
       origin: this.genesis.origin,
       member: options.member,
       storage,
       replica: this.replica,
-      membershipAt: () => this.membership(),
+      membershipAt: (size) => this.governance.membershipAt(size),
       signOrigin: cosigner === undefined ? undefined : (checkpoint) => cosigner.signOrigin(checkpoint),
       onForeignTree: (signed, members) => this.forks.note(signed, members),
       onFinal: () => (this.#finalMs = clock()),
@@ -84,8 +87,9 @@ export class LedgerEngine {
         origin: this.genesis.origin,
         genesisFrame: genesisFrame(options.genesis),
         replica: this.replica,
-        membership: () => this.membership(),
+        governance: () => this.governance.state,
       },
+      governance: this.governance,
       peers,
       clock,
       own: this.signing === undefined ? undefined : { ...this.signing, exactSends: options.topic },
@@ -110,11 +114,13 @@ export class LedgerEngine {
   }
 
   membership(): Membership {
-    return genesisMembership(this.genesis);
+    return this.governance.membership;
   }
 
-  isCutSize(size: number): boolean {
-    return isCutSize(this.options.storage, size);
+  /** Whether members sign a tree of this size: it ends in an accepted cut, and no change of membership waits before it. */
+  maySign(size: number): boolean {
+    const gate = this.governance.gate(this.finality.size);
+    return isCutSize(this.options.storage, size) && (gate === undefined || size <= gate);
   }
 
   /** Epoch ms since when nothing has become final. */
@@ -156,6 +162,7 @@ export class LedgerEngine {
   /** What follows from what is durable now: read-back, finality, forks. */
   async settle(): Promise<void> {
     if (this.intake.settleOwn(this.replica.durableSize) === 'foreign-signer') this.#forbidSealing();
+    if (this.governance.state.closed !== undefined) this.#closeOrigin();
     this.finality.review();
     await this.forks.examine();
     await this.replica.flush();
@@ -168,7 +175,8 @@ export class LedgerEngine {
   async sealStep(): Promise<boolean> {
     const { signing } = this;
     if (signing === undefined) return false;
-    if (!signing.sealer.allowed && this.#restoredBackupMs === undefined) await this.#checkWriter(signing);
+    if (!signing.sealer.allowed && this.#restoredBackupMs === undefined && this.governance.state.closed === undefined)
+      await this.#checkWriter(signing);
     const sealed = signing.sealer.seal();
     await signing.sealer.send();
     return sealed;
@@ -190,7 +198,9 @@ export class LedgerEngine {
     const { signing, replica } = this;
     if (signing !== undefined && !signing.cosigner.allowed) await this.#learnSigned(signing);
     if (signing === undefined || !signing.cosigner.allowed || this.reader.state.state !== 'reading') return undefined;
-    const size = replica.head.lastCut + 1;
+    const gate = this.governance.gate(this.finality.size);
+    // A change of membership comes into force by a checkpoint that the old one made final: nothing greater is signed before.
+    const size = gate ?? replica.head.lastCut + 1;
     const republish =
       this.finality.size < size && this.options.clock() - this.#publishedMs >= this.parameters.peerIntervalMs;
     if (size > replica.durableSize || size < 1) return undefined;
@@ -283,6 +293,13 @@ export class LedgerEngine {
     const { keepBodiesLeaves } = this.parameters;
     if (keepBodiesLeaves === undefined) return 0;
     return this.replica.leaves.prune(Math.max(0, this.finality.size - keepBodiesLeaves));
+  }
+
+  /** Members have opened another epoch: nothing is signed in this log again, not even after a restart. */
+  #closeOrigin(): void {
+    const { cosignerStore } = this.options;
+    if (!cosignerStore.isClosed(this.genesis.origin)) cosignerStore.closeOrigin(this.genesis.origin);
+    this.signing?.sealer.forbid();
   }
 
   #forbidSealing(): void {

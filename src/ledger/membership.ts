@@ -1,23 +1,17 @@
-import { quorumSize, type Genesis, type Member as GenesisMember } from './genesis.ts';
+import { quorumOf, type GovernanceVersion, type GovernedMember } from './governance-state.ts';
 
-export interface Member extends GenesisMember {
-  /** A suspended member's signatures no longer count. */
-  readonly active: boolean;
-}
+export type Member = GovernedMember;
 
-/** Who belongs to the consortium at some leaf, and how many of them make a checkpoint final. */
+/** Who belongs to the consortium, and how many of them make a checkpoint final. */
 export interface Membership {
   readonly members: readonly Member[];
   readonly quorum: number;
 }
 
-export function activeMembers(membership: Membership): readonly Member[] {
-  return membership.members.filter((member) => member.active);
+export function membershipOf(version: GovernanceVersion): Membership {
+  return { members: version.members, quorum: quorumOf(version) };
 }
 
-export function genesisMembership({ members, quorum }: Genesis): Membership {
-  return {
-    members: members.map((member) => ({ ...member, active: true })),
-    quorum: quorumSize(members.length, quorum),
-  };
+export function activeMembers(membership: Membership): readonly Member[] {
+  return membership.members.filter((member) => member.active);
 }

@@ -1,10 +1,12 @@
 import { sha256 } from '../hash.ts';
 import { parseFrame, type Frame } from './frame.ts';
+import { takeGovernance, type GovernanceStep } from './governance.ts';
+import { batchKeysAt, type GovernanceState } from './governance-state.ts';
+import { parseGovernanceHeader } from './governance-record.ts';
 import { judgeFrame, type Judgement, type JudgeState } from './judge.ts';
 import { leafBytes } from './leaf.ts';
 import type { LeafType, LeafVerdict } from './leaf-store.ts';
 import type { WriterChain } from './ledger-view.ts';
-import type { Membership } from './membership.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import type { Replica } from './replica.ts';
 
@@ -27,6 +29,8 @@ export interface JudgedRecord {
   readonly writer: string | undefined;
   /** Of a batch whose chain is named. */
   readonly batch: number | undefined;
+  /** Of a governance record: what it does to the state. */
+  readonly governance?: GovernanceStep;
   /** The body that this header names is not the one that came with it; a peer may have it. */
   readonly missingBody: Uint8Array | undefined;
 }
@@ -35,9 +39,9 @@ export interface JudgeContext {
   readonly origin: string;
   /** Bytes of the record that must be leaf 0. */
   readonly genesisFrame: Uint8Array;
-  readonly replica: Replica;
-  /** In force for the next leaf. */
-  readonly membership: () => Membership;
+  readonly replica: Pick<Replica, 'head' | 'writer' | 'acceptedLeaf'>;
+  /** As it stands before the next leaf. */
+  readonly governance: () => GovernanceState;
 }
 
 /** Judges the next record of the topic by the state of the replica before it. Pure but for reading the replica; total over all bytes. */
@@ -71,7 +75,7 @@ export function judgeRecord(value: Uint8Array, context: JudgeContext): JudgedRec
     case 'genesis':
       return { ...framed, type: 'genesis', ...judgedGenesis(frame, judgement.headerHash, context) };
     case 'governance':
-      return { ...framed, type: 'governance', verdict: 'not-canonical', headerHash: judgement.headerHash };
+      return { ...framed, type: 'governance', ...judgedGovernance(frame, judgement.headerHash, context) };
     case 'unknown':
       return { ...framed, type: 'unknown', verdict: 'not-canonical', headerHash: judgement.headerHash };
     case 'void':
@@ -79,14 +83,11 @@ export function judgeRecord(value: Uint8Array, context: JudgeContext): JudgedRec
   }
 }
 
-function judgeState(frame: Frame, { origin, replica, membership }: JudgeContext): JudgeState {
+function judgeState(frame: Frame, { origin, replica, governance }: JudgeContext): JudgeState {
   return {
     origin,
     lastCut: replica.head.cuts,
-    member: (name) => {
-      const member = membership().members.find((candidate) => candidate.name === name);
-      return member === undefined ? undefined : { active: member.active, batchKeys: [member.batchKey] };
-    },
+    member: (name) => batchKeysAt(governance(), name, replica.head.size),
     writerHead: (member, writer) => replica.writer(`${member}/${writer}`),
     // Only compared with this record's own hash: one look into the index instead of a table of all batches.
     acceptedHeader: () => {
@@ -116,6 +117,16 @@ function judgedBatch(
     eventIds: judgement.events.map(({ id }) => Buffer.from(id, 'base64url')),
     chain: { member, writer, batch, headerHash, nextEvent: firstEvent + count },
   };
+}
+
+function judgedGovernance(
+  frame: Frame,
+  headerHash: Uint8Array,
+  { replica, governance }: JudgeContext,
+): Pick<JudgedRecord, 'verdict' | 'headerHash' | 'member' | 'missingBody' | 'governance'> {
+  const step = takeGovernance(governance(), frame, replica.head.size);
+  const missingBody = step.bodyMissing ? parseGovernanceHeader(frame.header).bodyHash : undefined;
+  return { verdict: step.verdict, headerHash, member: step.record?.member, missingBody, governance: step };
 }
 
 function judgedGenesis(

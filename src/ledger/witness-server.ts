@@ -18,8 +18,8 @@ export interface WitnessServerOptions {
   readonly store: CosignerStore;
   /** Undefined for a reader, which signs nothing. */
   readonly cosigner: Cosigner | undefined;
-  /** Whether members may sign a tree of this size: it ends in an accepted cut. */
-  readonly isCutSize: (size: number) => boolean;
+  /** Whether members may sign a tree of this size: it ends in an accepted cut, and no change of membership waits before it. */
+  readonly maySign: (size: number) => boolean;
   /** A note that this member just signed. */
   readonly onSigned: (note: Uint8Array) => void;
 }
@@ -78,6 +78,6 @@ function compareWithReplica(
 ): AddCheckpointResult | undefined {
   const { replica } = options;
   if (checkpoint.size > replica.durableSize) return { status: 503 };
-  if (!options.isCutSize(checkpoint.size)) return { status: 422 };
+  if (!options.maySign(checkpoint.size)) return { status: 422 };
   return sameHash(replica.tree.root(checkpoint.size), checkpoint.root) ? undefined : { status: 422 };
 }

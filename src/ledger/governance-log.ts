@@ -1,0 +1,68 @@
+import type { Genesis } from './genesis.ts';
+import { activate, takeGovernance, waitingSince, type GovernanceStep } from './governance.ts';
+import { genesisState, latestVersion, versionAtSize, type GovernanceState } from './governance-state.ts';
+import { membershipOf, type Membership } from './membership.ts';
+import type { Replica } from './replica.ts';
+import { fromJsonBytes, jsonBytes, sortable, type LedgerStorage } from './storage.ts';
+
+/** What the replica notes of governance: enough to make the state again from the leaves. */
+type Note = { readonly leaf: number } | { readonly activate: number };
+
+/**
+ * The governance state at the end of the replica. Only places are saved, with the leaves' own transaction: at the next open the state is made
+ * again from the records themselves, so that it can never differ from the log.
+ */
+export class GovernanceLog {
+  readonly #replica: Replica;
+  #state: GovernanceState;
+
+  constructor(genesis: Genesis, replica: Replica, storage: LedgerStorage) {
+    this.#replica = replica;
+    this.#state = genesisState(genesis);
+    for (const { value } of storage.state.scan('governance/')) {
+      const note = fromJsonBytes<Note>(value);
+      if ('activate' in note) this.#state = activate(this.#state, note.activate);
+      else {
+        const { header, body } = replica.leaf(note.leaf);
+        this.#state = takeGovernance(this.#state, { header, body: body ?? new Uint8Array() }, note.leaf).state;
+      }
+    }
+  }
+
+  get state(): GovernanceState {
+    return this.#state;
+  }
+
+  /** In force for the next leaf. */
+  get membership(): Membership {
+    return membershipOf(latestVersion(this.#state));
+  }
+
+  /** Whose cosignatures make a checkpoint of this size final. */
+  membershipAt(size: number): Membership {
+    return membershipOf(versionAtSize(this.#state, size));
+  }
+
+  /** Takes what was judged of the record that is now leaf `leafIndex`. */
+  taken(step: GovernanceStep, leafIndex: number): void {
+    if (step.verdict !== 'accepted') return;
+    this.#state = step.state;
+    this.#note(leafIndex, 0, { leaf: leafIndex });
+  }
+
+  /** An accepted cut ends a tree of this size: what was decided before comes into force. */
+  cut(size: number): void {
+    if (waitingSince(this.#state) === undefined) return;
+    this.#state = activate(this.#state, size);
+    this.#note(size, 1, { activate: size });
+  }
+
+  /** A size that must be final, under the membership before it, before any greater one is cosigned. */
+  gate(finalSize: number): number | undefined {
+    return this.#state.versions.find(({ from }) => from > finalSize)?.from;
+  }
+
+  #note(place: number, order: number, note: Note): void {
+    this.#replica.put(`governance/${sortable(place)}/${String(order)}`, jsonBytes(note));
+  }
+}

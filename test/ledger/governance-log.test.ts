@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { buildGovernance } from '../../src/ledger/governance-record.ts';
+import { parseSignerKey } from '../../src/ledger/note-key.ts';
+import { Random } from './interleavings/random.ts';
+import { assertOneHistory, incidentsOf } from './interleavings/invariants.ts';
+import { World } from './interleavings/world.ts';
+
+const RULE_SET = 'ab'.repeat(32);
+
+async function act(world: World, i: number, governed: Parameters<typeof buildGovernance>[0]['act']): Promise<string> {
+  const member = world.members[i];
+  assert.ok(member !== undefined);
+  const { name, keys } = member.identity;
+  const { frame, id } = buildGovernance({
+    log: world.consortium.origin,
+    member: name,
+    act: governed,
+    signer: parseSignerKey(keys.batch),
+  });
+  await member.topic.append(frame);
+  return id;
+}
+
+test('a rule set that is adopted comes into force at a checkpoint that is final, for all and after a restart', async () => {
+  const world = new World(3, new Random(5));
+  for (const member of world.members) await world.start(member, true);
+  const proposal = await act(world, 0, {
+    act: 'propose',
+    change: { kind: 'adopt-rule-set', digest: RULE_SET },
+    nonce: Buffer.alloc(16, 1).toString('base64url'),
+  });
+  await act(world, 1, { act: 'vote', proposal, vote: 'yes' });
+  await world.settle(3, () => false);
+  for (const member of world.members) assert.equal(member.view?.ruleSet().index, 0, 'two of three are too few');
+  await act(world, 2, { act: 'vote', proposal, vote: 'yes' });
+  await world.settle(8, () => false);
+  for (const member of world.members) {
+    assert.deepEqual(member.view?.ruleSet(), { index: 1, digest: RULE_SET });
+    const from = member.engine?.governance.state.versions.at(-1)?.from ?? Infinity;
+    assert.ok((member.engine?.finality.size ?? 0) >= from, 'the checkpoint that put it in force is final');
+    member.stop(0.5);
+  }
+  await world.settle(2, () => false);
+  for (const member of world.members) assert.deepEqual(member.view?.ruleSet(), { index: 1, digest: RULE_SET });
+  assertOneHistory(world);
+  assert.deepEqual(incidentsOf(world), []);
+});
+
+test('a suspended member no longer counts, and the others go on without it', async () => {
+  const world = new World(4, new Random(6));
+  for (const member of world.members) await world.start(member, true);
+  await world.settle(2, () => false);
+  const liar = world.members[3];
+  assert.ok(liar !== undefined);
+  const proposal = await act(world, 0, {
+    act: 'propose',
+    change: { kind: 'suspend', member: liar.identity.name, ground: { freeze: 1 } },
+    nonce: Buffer.alloc(16, 2).toString('base64url'),
+  });
+  await act(world, 1, { act: 'vote', proposal, vote: 'yes' });
+  await act(world, 2, { act: 'vote', proposal, vote: 'yes' });
+  await world.settle(8, () => false);
+  for (const member of world.members.slice(0, 3)) {
+    const status = member.view?.status();
+    assert.equal(status?.members.find(({ name }) => name === liar.identity.name)?.active, false);
+    assert.equal(status?.quorum, 3);
+  }
+  liar.stop(1);
+  const first = world.members[0];
+  assert.ok(first !== undefined);
+  world.commit(first);
+  const event = world.events.at(-1);
+  for (let i = 0; i < 8; i++) {
+    world.nowMs += 2000;
+    for (const name of ['seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'])
+      for (const member of world.members.slice(0, 3)) await world.step(name, member);
+  }
+  assert.equal(first.view?.proofState(event?.id ?? '').state, 'final');
+});
