@@ -23,8 +23,8 @@ const idRule: Rule = {
 
 /** The place is at the Bundle. */
 export function checkSearchResults(bundle: JsonObject, c: CheckContext): void {
-  const types = searchedTypes(bundle);
-  if (types === undefined) return;
+  const types = searchedTypes(bundle)?.filter((type) => c.services.scope.resolveType(type)?.kind === 'resource') ?? [];
+  if (types.length === 0) return;
   const entries: unknown[] = Array.isArray(bundle['entry']) ? bundle['entry'] : [];
   entries.forEach((entry, at) => {
     if (!isObject(entry) || !isObject(entry['resource']) || !isObject(entry['search'])) return;

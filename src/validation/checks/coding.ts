@@ -9,6 +9,19 @@ const unknownCodeRule: Rule = {
   code: 'code-invalid',
   text: 'The code system has no such code',
 };
+/** A tag, media type, currency or unit that cannot be; the HL7 validator leaves these to a terminology server. */
+const unregisteredRule: Rule = {
+  id: 'code-not-registered',
+  severity: 'warning',
+  code: 'code-invalid',
+  text: 'The code does not follow the rules of its system',
+};
+const supplementRule: Rule = {
+  id: 'coding-system-supplement',
+  severity: 'error',
+  code: 'code-invalid',
+  text: 'The system is a supplement; name the code system it supplements',
+};
 const displayRule: Rule = {
   id: 'display-wrong',
   severity: 'error',
@@ -35,8 +48,9 @@ export function checkCoding(value: unknown, c: CheckContext, scope: PackageScope
     display: typeof display === 'string' ? display : undefined,
     language: c.services.settings.language,
   });
-  if (verdict.code === 'no' && (verdict.system === 'complete' || verdict.system === 'grammar'))
-    c.report(unknownCodeRule, '.code', `${system}#${code}`);
+  if (verdict.system === 'supplement') c.report(supplementRule, '.system', system);
+  else if (verdict.code === 'no')
+    c.report(verdict.system === 'complete' ? unknownCodeRule : unregisteredRule, '.code', `${system}#${code}`);
   else if (verdict.display === 'no') {
     c.report(
       { ...displayRule, text: `The display is none of the code: ${verdict.displays.slice(0, 5).join(' | ')}` },

@@ -1,16 +1,33 @@
 import { checkAttachment } from './attachment.ts';
+import { checkCodeSystem, checkPublication } from './code-system.ts';
+import { checkConceptMap } from './concept-map.ts';
+import { checkMeasureReport } from './measure-report.ts';
 import { checkQuestionnaire } from './questionnaire.ts';
 import { checkQuestionnaireResponse } from './questionnaire-response.ts';
 import type { CheckContext } from './report.ts';
 import { checkSearchParameter } from './search-parameter.ts';
+import { checkStructureDefinition } from './structure-definition.ts';
+import { checkValueSet } from './value-set.ts';
 
 /** Rules of a type beyond its definition; run with the place at the value. */
 export type TypeRule = (value: unknown, c: CheckContext) => void;
 
+const published = (check: TypeRule): TypeRule => {
+  return (value, c) => {
+    check(value, c);
+    checkPublication(value, c);
+  };
+};
+
 /** By name of the data type or resource. */
 export const contentRules: ReadonlyMap<string, TypeRule> = new Map([
   ['Attachment', checkAttachment],
-  ['Questionnaire', checkQuestionnaire],
+  ['CodeSystem', published(checkCodeSystem)],
+  ['ConceptMap', published(checkConceptMap)],
+  ['MeasureReport', checkMeasureReport],
+  ['Questionnaire', published(checkQuestionnaire)],
   ['QuestionnaireResponse', checkQuestionnaireResponse],
-  ['SearchParameter', checkSearchParameter],
+  ['SearchParameter', published(checkSearchParameter)],
+  ['StructureDefinition', published(checkStructureDefinition)],
+  ['ValueSet', published(checkValueSet)],
 ]);

@@ -6,6 +6,9 @@ import { SnapshotError } from './snapshot-error.ts';
 import { childOfSomeType, unfold } from './unfold.ts';
 import type { Making } from './unfold.ts';
 
+/** Deeper than any real path: trees are walked by recursion. */
+const maximumPathLength = 2_000;
+
 /** One step of an element id: `name` or `name:slice`. */
 interface Step {
   readonly name: string;
@@ -21,6 +24,7 @@ export function findOrCreate(making: Making): (element: ElementDefinition) => El
   const visited = new Map<string, ElementNode>([[root.name, root]]);
   return (element) => {
     const { path } = element;
+    if (path.length > maximumPathLength) throw new SnapshotError('malformed', 'an element path is too long');
     for (const known of visited.keys())
       if (known !== root.name && (known === path || known.startsWith(`${path}.`))) visited.delete(known);
     if (!path.startsWith(`${root.name}.`)) return root;

@@ -63,6 +63,20 @@ export function flatten(root: ElementNode): ElementDefinition[] {
   return elements;
 }
 
+/** Every node in the order of `flatten`. */
+export function flattenNodes(root: ElementNode): ElementNode[] {
+  const nodes: ElementNode[] = [];
+  const visit = (node: ElementNode): void => {
+    nodes.push(node);
+    for (const child of node.children) {
+      visit(child);
+      for (const slice of child.slices) visit(slice);
+    }
+  };
+  visit(root);
+  return nodes;
+}
+
 export function copyElement(element: ElementDefinition): ElementDefinition {
   return structuredClone(element);
 }

@@ -46,7 +46,7 @@ export function generateSnapshot(definition: Definition, snapshotOf: SnapshotSou
 }
 
 /** The base's tree under this definition's root name; a type without a base starts with its own root. */
-function startingTree(
+export function startingTree(
   definition: Definition,
   differential: readonly ElementDefinition[],
   snapshotOf: SnapshotSource,
