@@ -1,5 +1,8 @@
+import type { OutcomeIssue } from '../fhir/outcome.ts';
+import { searchParameter } from '../fhir/search-parameters.ts';
 import type { Exchange, Plan, Reply } from './plan.ts';
 import { upstreamPath } from './route.ts';
+import type { FhirRoute } from './route.ts';
 import { cursorIn, firstPath, pageLinks } from './search-page.ts';
 import { checkParameters, parametersFor, queryText } from './search-request.ts';
 import type { SearchParameters } from './search-request.ts';
@@ -57,22 +60,42 @@ export async function planSearch(exchange: Exchange): Promise<Plan> {
     writes: [],
     isDisclosure: true,
     async send(): Promise<Reply> {
-      const answer = await searchUpstream(exchange, upstream, parameters);
-      const reply = bundleReply(answer, upstream, route.interaction);
+      const found = await searchUpstream(exchange, upstream, upstreamPath(route), parameters);
+      const instead = found.status >= 400 ? byPatient(route, parameters) : undefined;
+      const answer = instead && (await searchUpstream(exchange, upstream, instead.path, instead.parameters));
+      const reply = bundleReply(answer ?? found, upstream, route.interaction);
       const linked = pageLinks(exchange, reply, upstream, queryText(checked.parameters));
-      return { ...linked, notes: checked.notes };
+      const notes = answer === undefined ? checked.notes : [...checked.notes, NO_COMPARTMENTS];
+      return { ...linked, notes };
     },
   };
 }
 
+const NO_COMPARTMENTS: OutcomeIssue = {
+  severity: 'information',
+  code: 'informational',
+  text: 'The upstream has no compartment search; this is its search by patient.',
+};
+
+/** A search by `patient` in place of a compartment search that an upstream does not have. */
+function byPatient(
+  route: FhirRoute,
+  parameters: SearchParameters,
+): { path: string; parameters: SearchParameters } | undefined {
+  const { compartment, resourceType } = route;
+  if (compartment?.resourceType !== 'Patient' || resourceType === undefined) return undefined;
+  if (searchParameter(resourceType, 'patient') === undefined) return undefined;
+  return { path: resourceType, parameters: [...parameters, ['patient', compartment.id]] };
+}
+
 /** A client that posts its search keeps it out of address lines, so it is posted on too; where an upstream cannot, it is asked by GET. */
-export async function searchUpstream(
+async function searchUpstream(
   exchange: Exchange,
   upstream: UpstreamClient,
+  path: string,
   parameters: SearchParameters,
 ): Promise<UpstreamAnswer> {
   const { route, request } = exchange;
-  const path = upstreamPath(route);
   if (route.isPost) {
     const answer = await upstream.request({
       method: 'POST',

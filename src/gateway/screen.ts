@@ -70,8 +70,7 @@ function isOutcomeItem(item: ReplyItem): boolean {
 }
 
 function isAllowed({ access }: Exchange, item: ReplyItem): boolean {
-  const actions: ScopeAction[] = item.interaction.startsWith('search') ? ['s', 'r'] : ['r'];
-  if (item.searchMode === 'match') actions.pop();
+  const actions = actionsFor(item);
   const { resource } = item;
   // A deleted version has no content to look at: who may not see all of the type does not learn that it was there.
   if (resource === undefined) return item.resourceType === undefined || access.allowsAllOf('r', item.resourceType);
@@ -79,6 +78,12 @@ function isAllowed({ access }: Exchange, item: ReplyItem): boolean {
   if (actions.some((action) => access.allowsAllOf(action, type))) return true;
   const value = toValue(resource.node);
   return actions.some((action) => access.allowsResource(action, item.upstream, value));
+}
+
+/** A match of a search needs the right to search; what is included beside it, and what is read, the right to read (or to find). */
+function actionsFor(item: ReplyItem): readonly ScopeAction[] {
+  if (!item.interaction.startsWith('search')) return ['r'];
+  return item.searchMode === 'match' ? ['s'] : ['s', 'r'];
 }
 
 function outOfScope(): GatewayError {
