@@ -42,6 +42,8 @@ export type SystemState =
   | 'unknown-version'
   /** The URL is a value set's, not a code system's. */
   | 'value-set'
+  /** It supplements another code system, which is the one to name. */
+  | 'supplement'
   /** Not loaded at all. */
   | 'unknown'
   | 'absent';

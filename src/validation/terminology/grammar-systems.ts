@@ -4,6 +4,8 @@ import type { ConceptFilter } from './concept-filter.ts';
 /** Systems whose codes follow a grammar or a registry instead of a CodeSystem resource. */
 export interface GrammarSystem {
   test(code: string): Answer;
+  /** `no` for a display that is surely another code's; undefined where displays are not known. */
+  display?(code: string, display: string): Answer;
   /** For the filters that value sets put on it; undefined where a filter is not understood. */
   filter?(filter: ConceptFilter): ((code: string) => boolean) | undefined;
 }
@@ -98,8 +100,29 @@ export function grammarSystems(unit: (code: string) => Answer): ReadonlyMap<stri
     ['urn:ietf:bcp:13', { test: memoised(mimeTypeAnswer) }],
     ['urn:ietf:bcp:47', { test: memoised(languageAnswer), filter: languageFilter }],
     ['urn:iso:std:iso:4217', { test: memoised(currencyAnswer) }],
+    ['urn:iso:std:iso:3166', { test: memoised(countryAnswer), display: countryDisplay }],
     ['http://unitsofmeasure.org', { test: unit }],
   ]);
+}
+
+/** ISO 3166-1: two letters as CLDR knows them; three letters, digits and subdivisions are not known here. */
+export function countryAnswer(code: string): Answer {
+  return /^[A-Z]{2}$/.test(code) && isRegion(code) ? 'yes' : 'cannot-tell';
+}
+
+/** CLDR's names are not always the standard's, so a name only counts against a code when it is another country's. */
+function countryDisplay(code: string, display: string): Answer {
+  if (!/^[A-Z]{2}$/.test(code)) return 'cannot-tell';
+  const names = displayNames('region');
+  const folded = display.toLowerCase();
+  if (names.of(code)?.toLowerCase() === folded) return 'yes';
+  for (let first = 65; first <= 90; first++) {
+    for (let second = 65; second <= 90; second++) {
+      const other = String.fromCharCode(first, second);
+      if (other !== code && names.of(other)?.toLowerCase() === folded) return 'no';
+    }
+  }
+  return 'cannot-tell';
 }
 
 const memoLimit = 5000;

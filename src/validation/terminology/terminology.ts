@@ -22,7 +22,6 @@ const externalSystems: ReadonlySet<string> = new Set([
   'http://hl7.org/fhir/sid/icd-10-cm',
   'http://hl7.org/fhir/sid/icd-9-cm',
   'http://www.whocc.no/atc',
-  'urn:iso:std:iso:3166',
   'urn:iso:std:iso:3166:-2',
   'urn:iso:std:iso:11073:10101',
   'http://dicom.nema.org/resources/ontology/DCM',
@@ -99,7 +98,11 @@ class LocalTerminology implements Terminology, Composer {
   private computeCoding({ scope, system, code, version, display }: CodingQuestion): CodingVerdict {
     if (system === undefined) return verdict('absent', 'cannot-tell');
     const grammar = this.grammars.get(system);
-    if (grammar !== undefined) return verdict('grammar', code === undefined ? 'cannot-tell' : grammar.test(code));
+    if (grammar !== undefined) {
+      if (code === undefined) return verdict('grammar', 'cannot-tell');
+      const right = display === undefined ? undefined : grammar.display?.(code, display);
+      return { ...verdict('grammar', grammar.test(code)), display: right ?? 'cannot-tell' };
+    }
     const asked = version === undefined ? system : `${system}|${version}`;
     const compiled = codeSystem(asked, scope);
     if (compiled === undefined) return verdict(this.stateOfUnknown(system, version, scope), 'cannot-tell');
@@ -125,7 +128,8 @@ class LocalTerminology implements Terminology, Composer {
   private stateOfUnknown(system: string, version: string | undefined, scope: PackageScope): SystemState {
     if (version !== undefined && codeSystem(system, scope) !== undefined) return 'unknown-version';
     if (externalSystems.has(system)) return 'external';
-    if (scope.resolve(system, 'CodeSystem') !== undefined) return 'external';
+    const definition = scope.resolve(system, 'CodeSystem');
+    if (definition !== undefined) return definition.kind === 'supplement' ? 'supplement' : 'external';
     return scope.resolve(system, 'ValueSet') === undefined ? 'unknown' : 'value-set';
   }
 }
