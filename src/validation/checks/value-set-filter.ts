@@ -109,9 +109,10 @@ function plainProblem(type: string | undefined, value: string): Rule | undefined
     case 'boolean':
       return value === 'true' || value === 'false' ? undefined : wrongBoolean;
     case 'integer':
-      return /^[+-]?\d+$/.test(value) ? undefined : wrongNumber;
+      // Numbers may be compared: `lt2`.
+      return /^(?:[lg][te]|eq|ne)?[+-]?\d+$/.test(value) ? undefined : wrongNumber;
     case 'decimal':
-      return /^[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value) ? undefined : wrongNumber;
+      return /^(?:[lg][te]|eq|ne)?[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(value) ? undefined : wrongNumber;
     case 'dateTime':
       return isTemporal(value, 'DateTime') ? undefined : wrongDate;
     default:

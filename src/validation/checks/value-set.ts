@@ -1,5 +1,5 @@
 import { isAbsoluteUri } from '../primitives/scanners.ts';
-import { codeSystem } from '../terminology/code-system.ts';
+import { codeSystem, isSupplement } from '../terminology/code-system.ts';
 import { isObject } from './questionnaire-model.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 import { checkValueSetFilter } from './value-set-filter.ts';
@@ -21,7 +21,7 @@ const isValueSet = rule(
   'value-set-system-value-set',
   'The system is a value set; include it by valueSet, or name its code system',
 );
-const isSupplement = rule(
+const supplementSystem = rule(
   'value-set-system-supplement',
   'The system is a supplement; name the code system it supplements',
 );
@@ -54,7 +54,7 @@ function checkInclude(include: JsonObject, at: string, c: CheckContext): void {
   const { scope } = c.services;
   const definition = scope.resolve(system, 'CodeSystem');
   if (definition === undefined && scope.resolve(system, 'ValueSet') !== undefined) c.report(isValueSet, at, system);
-  if (definition?.kind === 'supplement') c.report(isSupplement, at, system);
+  if (definition !== undefined && isSupplement(definition)) c.report(supplementSystem, at, system);
   const compiled = codeSystem(typeof version === 'string' ? `${system}|${version}` : system, scope);
   if (compiled?.content === 'complete') {
     const concepts: unknown[] = Array.isArray(include['concept']) ? include['concept'] : [];

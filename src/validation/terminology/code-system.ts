@@ -50,8 +50,13 @@ const inactiveStatus: ReadonlySet<string> = new Set([
 /** The code system of a canonical as the scope sees it, its supplements' designations included. */
 export function codeSystem(canonical: string, scope: PackageScope): CompiledCodeSystem | undefined {
   const definition = scope.resolve(canonical, 'CodeSystem');
-  if (definition === undefined || definition.kind === 'supplement') return undefined;
+  if (definition === undefined || isSupplement(definition)) return undefined;
   return definition.remember(slot, () => compileCodeSystem(definition.resource, supplementsOf(definition, scope)));
+}
+
+/** By its content, or by what it says that it supplements: either way its codes are another system's. */
+export function isSupplement(definition: Definition): boolean {
+  return definition.kind === 'supplement' || (definition.supplements !== undefined && definition.supplements !== '');
 }
 
 function supplementsOf(definition: Definition, scope: PackageScope): readonly FhirDefinition[] {

@@ -1,6 +1,6 @@
 import type { FhirDefinition, PackageScope } from '../packages/definitions.ts';
 import type { Answer, CodingQuestion, CodingVerdict, CompiledValueSet, SystemState, Terminology } from './answers.ts';
-import { codeSystem } from './code-system.ts';
+import { codeSystem, isSupplement } from './code-system.ts';
 import type { Concept } from './code-system.ts';
 import { grammarSystems, languageAnswer, memoised, mimeTypeAnswer } from './grammar-systems.ts';
 import { unitChecker } from './units.ts';
@@ -129,7 +129,7 @@ class LocalTerminology implements Terminology, Composer {
     if (version !== undefined && codeSystem(system, scope) !== undefined) return 'unknown-version';
     if (externalSystems.has(system)) return 'external';
     const definition = scope.resolve(system, 'CodeSystem');
-    if (definition !== undefined) return definition.kind === 'supplement' ? 'supplement' : 'external';
+    if (definition !== undefined) return isSupplement(definition) ? 'supplement' : 'external';
     return scope.resolve(system, 'ValueSet') === undefined ? 'unknown' : 'value-set';
   }
 }
