@@ -2,6 +2,7 @@
 import { isObject, objects } from '../compile/element-tree.ts';
 import type { ObjectCheck } from '../compile/object-check.ts';
 import type { CompiledProfile } from '../compile/profile.ts';
+import type { PackageScope } from '../packages/definitions.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 
 export interface ResourceParts {
@@ -37,6 +38,7 @@ const unknownProfileRule: Rule = {
 
 export class ResourceChecks {
   private readonly parts: ResourceParts;
+  private globals: ReadonlyMap<string, readonly string[]> | undefined;
 
   constructor(parts: ResourceParts) {
     this.parts = parts;
@@ -60,6 +62,7 @@ export class ResourceChecks {
     type.check(resource, c);
     const applied: CompiledProfile[] = [...required];
     if (c.services.settings.obeyDeclaredProfiles) this.addDeclared(resource, applied, c);
+    this.addGlobal(typeName, applied, c);
     if (typeName === 'Observation') this.addVitalSigns(resource, applied);
     for (const profile of applied) {
       if (c.done) return;
@@ -100,6 +103,15 @@ export class ResourceChecks {
     }
   }
 
+  /** Profiles that a loaded implementation guide asks of every resource of a type. */
+  private addGlobal(typeName: string, applied: CompiledProfile[], c: CheckContext): void {
+    this.globals ??= globalProfiles(c.services.scope);
+    for (const canonical of this.globals.get(typeName) ?? []) {
+      const profile = this.parts.profile(canonical);
+      if (profile !== undefined && !applied.includes(profile)) applied.push(profile);
+    }
+  }
+
   private addVitalSigns(resource: JsonObject, applied: CompiledProfile[]): void {
     const code = resource['code'];
     if (!isObject(code)) return;
@@ -111,6 +123,13 @@ export class ResourceChecks {
       if (profile !== undefined && !applied.includes(profile)) applied.push(profile);
     }
   }
+}
+
+function globalProfiles(scope: PackageScope): Map<string, string[]> {
+  const byType = new Map<string, string[]>();
+  for (const guide of scope.list('ImplementationGuide'))
+    for (const [type, profile] of guide.globals ?? []) byType.set(type, [...(byType.get(type) ?? []), profile]);
+  return byType;
 }
 
 /** R4's vital-signs profiles apply by code, declared or not (http://hl7.org/fhir/R4/observation-vitalsigns.html); LOINC codes as the oracle takes them. */

@@ -26,3 +26,13 @@ const replaced: ReadonlyMap<string, string> = new Map([
 export function correctedExpression(expression: string): string {
   return replaced.get(expression) ?? expression;
 }
+
+/** Value sets that R4's own profiles bind more strictly than HL7's tools judge them. */
+const softened: ReadonlySet<string> = new Set([
+  // Vital-signs components hold more than measurements in these units.
+  'http://hl7.org/fhir/ValueSet/ucum-vitals-common|4.0.1',
+]);
+
+export function correctedStrength(strength: string, valueSet: string | undefined): string {
+  return strength === 'required' && valueSet !== undefined && softened.has(valueSet) ? 'extensible' : strength;
+}

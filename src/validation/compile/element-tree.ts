@@ -1,5 +1,6 @@
 /** A snapshot's flat element list as a tree with slices hung under what they slice. Everything in a definition is untrusted: each field is narrowed here, once. */
 import type { JsonObject } from '../checks/report.ts';
+import { correctedStrength } from './corrections.ts';
 
 export interface ElementType {
   /** `string`, `Patient`, …; a FHIRPath system type is given as the FHIR type it stands for. */
@@ -174,9 +175,10 @@ const bestPracticeUrl = 'http://hl7.org/fhir/StructureDefinition/elementdefiniti
 function elementBinding(raw: unknown): ElementBinding | undefined {
   if (!isObject(raw)) return undefined;
   const maximumSet = objects(raw['extension']).find((extension) => extension['url'] === maxValueSetUrl);
+  const valueSet = text(raw['valueSet']);
   return {
-    strength: text(raw['strength']) ?? 'example',
-    valueSet: text(raw['valueSet']),
+    strength: correctedStrength(text(raw['strength']) ?? 'example', valueSet),
+    valueSet,
     maxValueSet:
       maximumSet === undefined ? undefined : (text(maximumSet['valueCanonical']) ?? text(maximumSet['valueUri'])),
   };

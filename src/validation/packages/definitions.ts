@@ -32,6 +32,8 @@ export interface DefinitionFacts {
   readonly base?: string;
   /** `CodeSystem.supplements`. */
   readonly supplements?: string;
+  /** `ImplementationGuide.global`: resource type and canonical of the profile that all its resources must meet. */
+  readonly globals?: readonly (readonly [type: string, profile: string])[];
 }
 
 export interface Definition extends DefinitionFacts {

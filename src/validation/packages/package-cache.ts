@@ -14,7 +14,7 @@ import { wantedCanonicals } from './wanted-canonicals.ts';
 import type { WantedCanonical } from './wanted-canonicals.ts';
 
 /** Raise when anything below changes what is written. */
-const formatNumber = 1;
+const formatNumber = 2;
 
 export interface IndexEntry extends DefinitionFacts {
   /** Byte range in the data. */
@@ -191,6 +191,7 @@ export function definitionFacts(resource: unknown): DefinitionFacts | undefined 
   const derivation = isStructure ? text('derivation') : undefined;
   const base = isStructure ? text('baseDefinition') : undefined;
   const supplements = type === 'CodeSystem' ? text('supplements') : undefined;
+  const globals = type === 'ImplementationGuide' ? globalProfiles(resource) : [];
   return {
     url: url ?? '',
     version: text('version') ?? '',
@@ -201,5 +202,15 @@ export function definitionFacts(resource: unknown): DefinitionFacts | undefined 
     ...(derivation !== undefined && { derivation }),
     ...(base !== undefined && { base }),
     ...(supplements !== undefined && { supplements }),
+    ...(globals.length > 0 && { globals }),
   };
+}
+
+function globalProfiles(guide: Readonly<Record<string, unknown>>): (readonly [string, string])[] {
+  const globals: unknown[] = Array.isArray(guide.global) ? guide.global : [];
+  return globals.flatMap((one) =>
+    isObject(one) && typeof one.type === 'string' && typeof one.profile === 'string'
+      ? [[one.type, one.profile] as const]
+      : [],
+  );
 }

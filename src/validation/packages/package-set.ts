@@ -37,6 +37,7 @@ class PackageDefinition implements Definition {
   declare readonly derivation?: string;
   declare readonly base?: string;
   declare readonly supplements?: string;
+  declare readonly globals?: readonly (readonly [type: string, profile: string])[];
   readonly packageId: string;
   private readonly read: () => FhirDefinition;
   private readonly scopeOf: () => PackageScope;
@@ -53,6 +54,7 @@ class PackageDefinition implements Definition {
     if (facts.derivation !== undefined) this.derivation = facts.derivation;
     if (facts.base !== undefined) this.base = facts.base;
     if (facts.supplements !== undefined) this.supplements = facts.supplements;
+    if (facts.globals !== undefined) this.globals = facts.globals;
     this.packageId = packageId;
     this.read = read;
     this.scopeOf = scopeOf;

@@ -31,7 +31,8 @@ export function generateSnapshot(definition: Definition, snapshotOf: SnapshotSou
   };
   const place = findOrCreate(making);
   for (const element of differential) {
-    const node = place(element);
+    const node = placeIfPossible(element, place);
+    if (node === undefined) continue;
     node.before ??= structuredClone(node.element);
     const profile = profileRoot(element, making);
     if (profile !== undefined) overlayProfile(node.element, profile);
@@ -43,6 +44,22 @@ export function generateSnapshot(definition: Definition, snapshotOf: SnapshotSou
   if (elements.length > maximumElements)
     throw new SnapshotError('malformed', `${definition.url} unfolds to too many elements`);
   return elements;
+}
+
+/**
+ * An element that the base does not have constrains nothing that could be there: it is left out, as HL7's own generator does.
+ * `auditDifferential` names it for whoever writes the profile.
+ */
+function placeIfPossible(
+  element: ElementDefinition,
+  place: (element: ElementDefinition) => ElementNode,
+): ElementNode | undefined {
+  try {
+    return place(element);
+  } catch (error) {
+    if (error instanceof SnapshotError && error.code === 'malformed') return undefined;
+    throw error;
+  }
 }
 
 /** The base's tree under this definition's root name; a type without a base starts with its own root. */

@@ -39,7 +39,10 @@ export function unfold(node: ElementNode, making: Making): void {
   }
 }
 
-/** Of an element with several types, the child that the first of them that has one by this name has. */
+/**
+ * Of an element with several types, the child that the first of them that has one by this name has. It is no part of the tree: as long as the
+ * types are open, nothing can be asked of it.
+ */
 export function childOfSomeType(node: ElementNode, name: string, making: Making): ElementNode | undefined {
   const types = node.element.type ?? [];
   if (types.length < 2) return undefined;
@@ -47,9 +50,7 @@ export function childOfSomeType(node: ElementNode, name: string, making: Making)
     const definition = code === undefined ? undefined : making.definition.scope.resolveType(code);
     const tree = definition === undefined ? undefined : treeIfAny(definition, making);
     const child = tree === undefined ? undefined : copyChildren(tree, 'unfolded').find((one) => one.name === name);
-    if (child === undefined) continue;
-    node.children.push(child);
-    return child;
+    if (child !== undefined) return child;
   }
   return undefined;
 }
