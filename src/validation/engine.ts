@@ -202,7 +202,7 @@ export class Engine {
     const { path } = element.node;
     if (type === 'time') return [checkTimeFraction];
     if (type === 'canonical') return [checkCanonical];
-    if (path.endsWith('.id')) return type === 'id' ? [] : [checkElementId];
+    if (path.endsWith('.id')) return type === 'id' || path === 'ElementDefinition.id' ? [] : [checkElementId];
     if (type === 'base64Binary') return [checkBase64Characters];
     if ((type !== 'uri' && type !== 'url') || path === 'Bundle.entry.fullUrl') return [];
     if (path.endsWith('.url') && canonicalResources.has(path.slice(0, -4))) return [checkCanonicalUrl];

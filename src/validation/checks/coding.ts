@@ -1,6 +1,6 @@
 /** A Coding by itself: its code in its system, its display, whatever it is bound to. */
 import type { PackageScope } from '../packages/definitions.ts';
-import { isAbsoluteUri } from '../primitives/scanners.ts';
+import { checkCodingSystem } from './coding-system.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 
 const unknownCodeRule: Rule = {
@@ -28,13 +28,6 @@ const displayRule: Rule = {
   code: 'invalid',
   text: 'The display is none of the code',
 };
-const relativeRule: Rule = {
-  id: 'coding-system-relative',
-  severity: 'warning',
-  code: 'invalid',
-  text: 'Coding.system should be an absolute URI',
-};
-
 export function checkCoding(value: unknown, c: CheckContext, scope: PackageScope): void {
   const coding = value as JsonObject;
   const { system, code, display } = coding;
@@ -58,5 +51,5 @@ export function checkCoding(value: unknown, c: CheckContext, scope: PackageScope
       String(display),
     );
   }
-  if (verdict.system === 'unknown' && !isAbsoluteUri(system)) c.report(relativeRule, '.system', system);
+  if (verdict.system === 'unknown' || verdict.system === 'value-set') checkCodingSystem(system, verdict.system, c);
 }

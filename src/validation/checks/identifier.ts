@@ -24,7 +24,7 @@ export function checkIdentifier(value: unknown, c: CheckContext): void {
 }
 
 /** As the oracle takes it: a web or FTP address, or a URN. */
-function isIdentifierSystem(system: string): boolean {
+export function isIdentifierSystem(system: string): boolean {
   return /^(https?:|ftp:|urn:|cid:|file:)/.test(system) && isAbsoluteUri(system);
 }
 

@@ -99,8 +99,11 @@ function countRule(id: string, text: string, code: string, profile: string): Rul
 function memberForm(child: ElementNode, element: ElementInfo, form: ElementForm, options: NodeOptions): MemberForm {
   const allowed =
     !element.isChoice || child.types.length === 0 || child.types.some((type) => type.code === form.typeCode);
+  // Children of a choice that is not narrowed to one type belong to no type in particular, so nothing can be asked of them.
+  const node =
+    element.isChoice && child.types.length > 1 && child.children.length > 0 ? { ...child, children: [] } : child;
   const item = allowed
-    ? contentCheck(child, form.type(), form.typeCode, { ...options, known: [element.node] })
+    ? contentCheck(node, form.type(), form.typeCode, { ...options, known: [element.node] })
     : undefined;
   const facts: PlaceFacts = { path: element.node.path, type: form.typeCode };
   return { form, siblingKey: isPrimitiveName(form.typeCode) ? '_' + form.key : undefined, facts, allowed, item };

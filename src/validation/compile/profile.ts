@@ -292,7 +292,8 @@ function resourceSlotCheck(node: ElementNode, profile: string, options: NodeOpti
     }
     const profiles = matching.flatMap((type) => type.profiles);
     if (profiles.length === 0) return;
-    const missing = profiles.find((one) => compiler.resolve(one, scope) === undefined);
+    const missing =
+      profiles.length > 1 ? undefined : profiles.find((one) => compiler.resolve(one, scope) === undefined);
     if (missing !== undefined)
       c.report({ ...unknownRule, text: `The profile ${missing} that the resource must meet is not loaded` });
     const check = anyProfileCheck(profiles, profile, { ...options, compiler, scope });
