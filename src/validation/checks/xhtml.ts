@@ -73,7 +73,8 @@ const maximumProblems = 20;
 
 const name = /[A-Za-z_][A-Za-z0-9_.:-]*/y;
 const attribute = /\s*([^\s=/>"'<]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?/y;
-const blank = /^[ \t\r\n]*$/;
+/** White space, also written as character references. */
+const blank = /^(?:[ \t\r\n]+|&#(?:9|10|13|32|x(?:9|a|d|20));)*$/i;
 const entity = /&(#x?[0-9A-Za-z]*|[A-Za-z0-9]*);?/y;
 
 export function scanXhtml(text: string): XhtmlScan {
