@@ -8,6 +8,7 @@ import { keygenCommand } from './keygen.ts';
 import { packagesCommand } from './packages.ts';
 import { queryCommand } from './query.ts';
 import { receiptCommand } from './receipt.ts';
+import { recoverCommand } from './recover.ts';
 import { rotateMasterKeyCommand } from './rotate-master-key.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
@@ -43,6 +44,7 @@ const commands = [
   backupCommand,
   restoreCommand,
   rotateMasterKeyCommand,
+  recoverCommand,
 ];
 for (const command of commands) command(program);
 for (const command of program.commands) command.exitOverride();

@@ -38,7 +38,9 @@ export class LedgerReader {
     const hashes: Uint8Array[] = [];
     for (let index = 0; hashes.length < size; index++) {
       const width = Math.min(TILE_WIDTH, servedSize - index * TILE_WIDTH);
-      const response = await this.#get(formatTilePath({ level: 0, index, width }));
+      const response = await this.#get(
+        formatTilePath({ level: 0, index, width: width === TILE_WIDTH ? undefined : width }),
+      );
       const tile = new Uint8Array(await response.arrayBuffer());
       for (let at = 0; at < tile.length && hashes.length < size; at += HASH_LENGTH)
         hashes.push(tile.subarray(at, at + HASH_LENGTH));
