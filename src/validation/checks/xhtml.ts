@@ -74,13 +74,27 @@ const maximumProblems = 20;
 const name = /[A-Za-z_][A-Za-z0-9_.:-]*/y;
 const attribute = /\s*([^\s=/>"'<]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)))?/y;
 /** White space, also written as character references. */
-const blank = /^(?:[ \t\r\n]+|&#(?:9|10|13|32|x(?:9|a|d|20));)*$/i;
+const blankReference = /&#(?:9|10|13|32|x(?:9|a|d|20));/iy;
 const entity = /&(#x?[0-9A-Za-z]*|[A-Za-z0-9]*);?/y;
 
 export function scanXhtml(text: string): XhtmlScan {
   const scanner = new Scanner(text);
   scanner.scan();
   return scanner;
+}
+
+function isBlank(text: string, start: number, end: number): boolean {
+  let at = start;
+  while (at < end) {
+    const unit = text.charCodeAt(at);
+    if (unit === 0x20 || unit === 0x0a || unit === 0x0d || unit === 0x09) at++;
+    else if (unit === 0x26) {
+      blankReference.lastIndex = at;
+      if (!blankReference.test(text)) return false;
+      at = blankReference.lastIndex;
+    } else return false;
+  }
+  return true;
 }
 
 class Scanner implements XhtmlScan {
@@ -134,8 +148,8 @@ class Scanner implements XhtmlScan {
   }
 
   private characters(start: number, end: number): void {
+    if (isBlank(this.text, start, end)) return;
     const part = this.text.slice(start, end);
-    if (blank.test(part)) return;
     if (this.open.length === 0) return;
     this.hasContent = true;
     const parent = this.open.at(-1) ?? '';
