@@ -2,7 +2,7 @@ import type { AuditEvent, AuditEventAgent, AuditEventEntity, CodeableConcept, Co
 import type { InteractionCode } from '../fhir/interaction.ts';
 import type { EventKind } from '../provenance/exchange-record.ts';
 import type { OpenedRecord } from '../provenance/record-vault.ts';
-import { proofExtension, type Proof } from './proof.ts';
+import { metaOf, proofEntity, type Proof } from './proof.ts';
 
 export const EVENT_KIND_SYSTEM = 'urn:concordat:fhir:event-kind';
 const INTERACTION_SYSTEM = 'http://hl7.org/fhir/restful-interaction';
@@ -73,8 +73,7 @@ export function renderAuditEvent(opened: OpenedRecord, proof: Proof, options: Re
   return {
     resourceType: 'AuditEvent',
     id: fhirIdOf(record.id),
-    meta: { lastUpdated: record.recorded },
-    extension: [proofExtension(record.id, proof), { url: 'urn:concordat:fhir:rule-set', valueString: record.ruleSet }],
+    meta: metaOf(record.recorded, proof),
     type: typeOf(record.kind),
     subtype: [
       { system: INTERACTION_SYSTEM, code: record.interaction },
@@ -98,7 +97,7 @@ export function renderAuditEvent(opened: OpenedRecord, proof: Proof, options: Re
         },
       ],
     },
-    entity: entitiesOf(opened, options),
+    entity: [...entitiesOf(opened, options), proofEntity(record.id, proof, record.ruleSet)],
   };
 }
 

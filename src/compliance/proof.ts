@@ -1,4 +1,4 @@
-import type { Extension } from '@medplum/fhirtypes';
+import type { AuditEventEntity, Meta } from '@medplum/fhirtypes';
 import type { LedgerView } from '../ledger/ledger-view.ts';
 import type { Outbox } from '../provenance/outbox.ts';
 
@@ -39,17 +39,22 @@ export function proofOf(outbox: Outbox, ledger: LedgerView, eventId: string, seq
   }
 }
 
-export const PROOF_EXTENSION = 'urn:concordat:fhir:proof';
+/** Where resources say how far their proof is: `queued`, `sealed`, `sequenced` or `final`. A tag, because no profile needs to know it. */
+export const PROOF_STATE_SYSTEM = 'urn:concordat:fhir:proof-state';
+export const EVENT_SYSTEM = 'urn:concordat:fhir:event';
 
-/** The proof as a FHIR extension: one sub-extension a field. */
-export function proofExtension(eventId: string, proof: Proof): Extension {
-  const numbers = Object.entries(proof).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+/** `Resource.meta` of what is rendered from a record. */
+export function metaOf(recorded: string, proof: Proof): Meta {
+  return { lastUpdated: recorded, tag: [{ system: PROOF_STATE_SYSTEM, code: proof.state }] };
+}
+
+/** The event on the ledger as an entity of the AuditEvent: its id, how far it is, and the rule set in force. */
+export function proofEntity(eventId: string, proof: Proof, ruleSet: string): AuditEventEntity {
+  const details = Object.entries({ ...proof, ruleSet }).filter(([, value]) => value !== undefined);
   return {
-    url: PROOF_EXTENSION,
-    extension: [
-      { url: 'event', valueString: eventId },
-      { url: 'state', valueCode: proof.state },
-      ...numbers.map(([url, value]) => ({ url, valueDecimal: value })),
-    ],
+    what: { identifier: { system: EVENT_SYSTEM, value: eventId } },
+    type: { system: 'http://terminology.hl7.org/CodeSystem/audit-entity-type', code: '4', display: 'Other' },
+    name: 'ledger event',
+    detail: details.map(([type, value]) => ({ type, valueString: String(value) })),
   };
 }

@@ -2,7 +2,7 @@ import type { Provenance, ProvenanceAgent, Reference } from '@medplum/fhirtypes'
 import type { InteractionCode } from '../fhir/interaction.ts';
 import type { OpenedRecord } from '../provenance/record-vault.ts';
 import { federatedReference, fhirIdOf, purposeConcept, shownEntities, type RenderOptions } from './audit-event.ts';
-import { proofExtension, type Proof } from './proof.ts';
+import { metaOf, type Proof } from './proof.ts';
 
 const PARTICIPANT = 'http://terminology.hl7.org/CodeSystem/provenance-participant-type';
 
@@ -21,8 +21,7 @@ export function renderProvenance(opened: OpenedRecord, proof: Proof, options: Re
   return {
     resourceType: 'Provenance',
     id: fhirIdOf(record.id),
-    meta: { lastUpdated: record.recorded },
-    extension: [proofExtension(record.id, proof)],
+    meta: metaOf(record.recorded, proof),
     target: [first, ...others] as Reference[],
     occurredPeriod: { start: record.started, end: record.recorded },
     recorded: record.recorded,

@@ -1,5 +1,5 @@
 import { newEventId } from './event-id.ts';
-import type { Caller, ExchangeIntent } from './exchange-record.ts';
+import type { Caller, ExchangeIntent, RecordEntity } from './exchange-record.ts';
 import { indexTag, resourceTag, userValues, versionTag } from './index-tags.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 import { base64url, type RequestPart } from './record.ts';
@@ -41,6 +41,8 @@ interface Doomed {
   /** Index rows that only the erased Patient's parts explain. */
   readonly rows: readonly { readonly tag: Uint8Array; readonly record: number }[];
   readonly records: readonly number[];
+  /** Records of which no entity is left: they have nothing more to point to. */
+  readonly emptied: readonly number[];
 }
 
 const RECORDS_PER_TURN = 200;
@@ -98,25 +100,26 @@ function collect(
     .prepare('SELECT record FROM record_index WHERE tag = ? AND record > ? ORDER BY record LIMIT ?')
     .all(tag, after, limit) as { record: number }[];
   const records = found.map((row) => row.record);
+  const emptied: number[] = [];
   const rows = records.flatMap((record) => {
     const opened = recorder.vault.open(record);
-    const tags = opened === undefined ? [] : tagsOfErased(store, opened, erasure);
-    return [tag, ...tags].map((one) => ({ tag: one, record }));
+    if (opened === undefined) return [];
+    if (opened.entities.every((entity) => isOnlyOf(entity, erasure))) emptied.push(record);
+    return [tag, ...tagsOfErased(store, opened, erasure)].map((one) => ({ tag: one, record }));
   });
-  return { rows, records };
+  return { rows, records, emptied };
+}
+
+function isOnlyOf(entity: RecordEntity, { upstream, patient }: PatientErasure): boolean {
+  return entity.upstream === upstream && entity.patients.length === 1 && entity.patients[0] === patient;
 }
 
 /** Tags that stand for what only this Patient's part says, so that not even the index keeps them. */
-function tagsOfErased(
-  store: ProvenanceStore,
-  opened: OpenedRecord,
-  { upstream, patient }: PatientErasure,
-): Uint8Array[] {
+function tagsOfErased(store: ProvenanceStore, opened: OpenedRecord, erasure: PatientErasure): Uint8Array[] {
   const { keys } = store;
   const tags: Uint8Array[] = [];
   for (const entity of opened.entities) {
-    const isOnly = entity.upstream === upstream && entity.patients.length === 1 && entity.patients[0] === patient;
-    if (!isOnly || entity.id === undefined) continue;
+    if (entity.id === undefined || !isOnlyOf(entity, erasure)) continue;
     tags.push(versionTag(keys, resourceTag(keys, entity.upstream, entity.type, entity.id), entity.versionId));
   }
   const request: RequestPart = opened.request ?? {};
@@ -137,8 +140,10 @@ function tagsOfErased(
 function removeRows(store: ProvenanceStore, doomed: readonly Doomed[], tag: Uint8Array): number {
   const removeTag = store.database.prepare('DELETE FROM record_index WHERE tag = ? AND record = ?');
   const removeParts = store.database.prepare("DELETE FROM part WHERE record = ? AND tag IN (?, x'')");
+  const unmarkWrite = store.database.prepare('UPDATE record SET writes = 0 WHERE sequence = ?');
   let parts = 0;
-  for (const { rows, records } of doomed) {
+  for (const { rows, records, emptied } of doomed) {
+    for (const record of emptied) unmarkWrite.run(record);
     for (const row of rows) removeTag.run(row.tag, row.record);
     for (const record of records) parts += Number(removeParts.run(record, tag).changes);
   }

@@ -174,7 +174,7 @@ export class ExchangeRecorder implements Recorder {
       // Record, event and the end of the intent in one transaction: a crash leaves all of them or the intent alone.
       insert: () => {
         this.outbox.insertPending(this.vault.insert(sealed), recordedMs, event);
-        this.intents.remove(idBytes);
+        if (isWrite(intent.interaction)) this.intents.remove(idBytes);
       },
       committed: () => {
         this.intents.settled(exchange.eventId);

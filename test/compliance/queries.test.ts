@@ -213,6 +213,8 @@ describe('exportRows', () => {
 });
 
 function proofState(event: AuditEvent): string | undefined {
-  const proof = event.extension?.find((extension) => extension.url === 'urn:concordat:fhir:proof');
-  return proof?.extension?.find((extension) => extension.url === 'state')?.valueCode;
+  const entity = event.entity?.find((one) => one.what?.identifier?.system === 'urn:concordat:fhir:event');
+  const state = entity?.detail?.find((detail) => detail.type === 'state')?.valueString;
+  assert.equal(event.meta?.tag?.[0]?.code, state);
+  return state;
 }
