@@ -34,7 +34,8 @@ export async function crashRun(args: {
     const load = new Load(gateway, random);
     for (let kill = 1; kill <= args.kills; kill++) {
       load.start();
-      await delay(150 + Math.floor(random() * 1_200));
+      await load.progress(5);
+      await delay(Math.floor(random() * 1_200));
       await gateway.killGateway();
       await load.stop();
       args.log(`kill ${kill}: ${load.acknowledged.length} writes acknowledged so far`);
@@ -64,6 +65,12 @@ class Load {
   start(): void {
     this.#running = true;
     this.#workers = Array.from({ length: WORKERS }, () => this.#work());
+  }
+
+  /** Resolves once so many more calls were answered: a kill before the first would test nothing. */
+  async progress(calls: number): Promise<void> {
+    const wanted = this.acknowledged.length + calls;
+    while (this.acknowledged.length < wanted) await delay(10);
   }
 
   async stop(): Promise<void> {

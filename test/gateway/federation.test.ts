@@ -46,7 +46,10 @@ describe('the federated address', () => {
   });
   after(() => gateway.close());
 
-  const create = async (upstream: string, body: { resourceType: string; [member: string]: unknown }): Promise<string> => {
+  const create = async (
+    upstream: string,
+    body: { resourceType: string; [member: string]: unknown },
+  ): Promise<string> => {
     const answer = await client.post(`/fhir/${upstream}/${body.resourceType}`).set('content-type', FHIR).send(body);
     assert.equal(answer.status, 201, answer.text);
     return (answer.body as { id: string }).id;

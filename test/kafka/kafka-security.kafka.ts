@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { kafkaCertificates } from '../../src/demo/kafka-certificates.ts';
+import { kafkaCertificates } from './certificates.ts';
 import type { KafkaCluster } from '../../src/demo/kafka-cluster.ts';
 import { KafkaTopic, type KafkaTopicOptions } from '../../src/ledger/kafka-topic.ts';
 import { makeTopic, readAll, skipOwnBroker, startCluster, withAdmin } from './broker.ts';
