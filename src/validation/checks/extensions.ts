@@ -54,6 +54,9 @@ const exclusiveRule: Rule = {
 };
 const relativeRule = rule('extension-url-relative', 'An extension URL must be absolute');
 
+/** Marks that publishing tools leave in definitions. */
+const tooling = 'http://hl7.org/fhir/tools/';
+
 const maximumRemembered = 5_000;
 
 export class ExtensionChecks {
@@ -111,7 +114,7 @@ export class ExtensionChecks {
       return;
     }
     const { settings } = c.services;
-    if (settings.allowExamples && isExampleUrl(url)) return;
+    if (url.startsWith(tooling) || (settings.allowExamples && isExampleUrl(url))) return;
     if (settings.allowedExtensionDomains.some((domain) => domain === '*' || url.startsWith(domain))) return;
     c.report(unknownRule, '', url);
   }

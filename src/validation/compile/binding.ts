@@ -3,7 +3,7 @@ import type { CheckContext, JsonObject, Rule } from '../checks/report.ts';
 import type { PackageScope } from '../packages/definitions.ts';
 import type { Answer, CompiledValueSet, Terminology } from '../terminology/answers.ts';
 import type { ValueCheck } from './constraints.ts';
-import { isObject, type ElementBinding } from './element-tree.ts';
+import { isObject, objects, type ElementBinding } from './element-tree.ts';
 
 export interface BindingOptions {
   readonly terminology: Terminology;
@@ -37,14 +37,24 @@ export function bindingCheck(
     if (check !== undefined) checks.push(check);
   }
   if (checks.length < 2) return checks[0];
-  return (value, c) => {
-    for (const check of checks) check(value, c);
+  return (value, c, sibling) => {
+    for (const check of checks) check(value, c, sibling);
   };
 }
 
 /** Coded languages are left to people: only the plain code must be a registered tag, as the oracle has it. */
 function isLanguages(canonical: string): boolean {
   return canonical.startsWith('http://hl7.org/fhir/ValueSet/all-languages');
+}
+
+/** A code that only a later FHIR version has, given in an extension of that version. */
+function hasAlternative(sibling: unknown): boolean {
+  return (
+    isObject(sibling) &&
+    objects(sibling['extension']).some(
+      ({ url }) => typeof url === 'string' && /^http:\/\/hl7\.org\/fhir\/[1-9]\.\d\//.test(url),
+    )
+  );
 }
 
 function strengthCheck(
@@ -63,10 +73,10 @@ function strengthCheck(
     case 'markdown':
     case 'id':
     case 'oid':
-      return (value, c) => {
+      return (value, c, sibling) => {
         if (typeof value === 'string') {
           if (value !== '') findings.tell(findings.set.has(undefined, value), c, value);
-        } else if (value === undefined) findings.missing(c);
+        } else if (value === undefined && !hasAlternative(sibling)) findings.missing(c);
         else if (typeof value === 'number') findings.tell(findings.set.has(undefined, String(value)), c, String(value));
       };
     case 'Coding':
