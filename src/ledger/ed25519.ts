@@ -56,11 +56,6 @@ export function isAdmissibleKey(publicKey: Uint8Array): boolean {
   return isAcceptablePoint(publicKey);
 }
 
-/** Whether `verifyEd25519` works here: it is faster than WebCrypto, which starts a task for each signature. */
-export function hasSynchronousEd25519(): boolean {
-  return nodeCrypto !== undefined;
-}
-
 /**
  * Checks a signature, synchronously; needs node:crypto.
  * @throws {VerificationError} unavailable where there is no node:crypto

@@ -16,7 +16,7 @@ import { latestVersion, votersOn, votesNeeded } from './governance-state.ts';
 import type { GovernanceState } from './governance-state.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import { VerificationError } from './merkle/verification-error.ts';
-import { verifyNoteAnywhere } from './note.ts';
+import { verifyNotePortable } from './note.ts';
 import type { CheckNote } from './note.ts';
 
 /**
@@ -54,7 +54,7 @@ export async function verifyEpoch(args: {
   const records = parseEpoch(args.epoch).map(parseGovernance);
   const leafIndex = latestVersion(state).from;
   for (const record of records)
-    await verifyGovernanceRecord(record, state, leafIndex, args.checkNote ?? verifyNoteAnywhere);
+    await verifyGovernanceRecord(record, state, leafIndex, args.checkNote ?? verifyNotePortable);
   const [proposal, ...votes] = records;
   if (proposal?.act.act !== 'propose' || proposal.act.change.kind !== 'open-epoch') {
     throw new VerificationError('history-broken', 'an epoch begins with its proposal');

@@ -14,7 +14,7 @@ import { FormatError } from './format-error.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { verifyConsistency } from './merkle/verify.ts';
-import { verifyNoteAnywhere } from './note.ts';
+import { verifyNotePortable } from './note.ts';
 import type { CheckNote, ParsedNote } from './note.ts';
 import type { VerifierKey } from './note-key.ts';
 
@@ -90,7 +90,7 @@ export async function verifyEvidence(args: {
   const evidence = parseEvidence(args.evidence);
   const keys = args.keysOf(evidence.member);
   if (keys === undefined) throw new VerificationError('unknown-member', 'the evidence is about no member');
-  const checkNote = args.checkNote ?? verifyNoteAnywhere;
+  const checkNote = args.checkNote ?? verifyNotePortable;
   const notes = evidenceNotes(evidence, args.origin);
   const relevant = evidence.kind === 'two-batches' ? keys.batchKeys : keys.checkpointKeys;
   for (const note of notes) {

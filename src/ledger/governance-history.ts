@@ -25,7 +25,7 @@ import type { ReadNode } from './merkle/proof.ts';
 import { leafHash } from './merkle/tree-hash.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { verifyInclusion } from './merkle/verify.ts';
-import { verifyNoteAnywhere } from './note.ts';
+import { verifyNotePortable } from './note.ts';
 import type { CheckNote } from './note.ts';
 import { buildPolicy, evaluatePolicy, policyKeys } from './policy.ts';
 
@@ -99,7 +99,7 @@ export async function verifyHistory(args: {
   readonly genesis: Genesis;
   readonly checkNote?: CheckNote;
 }): Promise<GovernanceState> {
-  const checkNote = args.checkNote ?? verifyNoteAnywhere;
+  const checkNote = args.checkNote ?? verifyNotePortable;
   let state = genesisState(args.genesis);
   let size = 0;
   for (const step of parseHistory(args.history)) {
@@ -127,7 +127,7 @@ export async function verifyHistory(args: {
 export async function verifyFinal(
   signed: Uint8Array,
   state: GovernanceState,
-  checkNote: CheckNote = verifyNoteAnywhere,
+  checkNote: CheckNote = verifyNotePortable,
 ): Promise<ParsedCheckpoint> {
   const { note, checkpoint } = parseSignedCheckpoint(signed);
   if (checkpoint.origin !== state.origin) throw new VerificationError('wrong-log', 'a checkpoint of another log');
@@ -145,7 +145,7 @@ export async function verifyGovernanceRecord(
   record: GovernanceRecord,
   state: GovernanceState,
   leafIndex: number,
-  checkNote: CheckNote = verifyNoteAnywhere,
+  checkNote: CheckNote = verifyNotePortable,
 ): Promise<void> {
   if (record.log !== state.origin) throw new VerificationError('wrong-log', 'a governance record of another log');
   const signer = batchKeysAt(state, record.member, leafIndex);

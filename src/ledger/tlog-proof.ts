@@ -32,7 +32,7 @@ export function formatTlogProof({ extra, index, path, checkpoint }: TlogProof): 
 /** Whether a file says of itself that it is such a proof; anything else is some other file. */
 export function isTlogProof(bytes: Uint8Array): boolean {
   const title = `${TLOG_PROOF_TITLE}\n`;
-  return bytes.length > title.length && [...title].every((character, i) => bytes[i] === character.charCodeAt(0));
+  return bytes.length >= title.length && [...title].every((character, i) => bytes[i] === character.charCodeAt(0));
 }
 
 /** Reads a proof without checking anything. @throws {FormatError} malformed-receipt | malformed-encoding | too-large */

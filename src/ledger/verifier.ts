@@ -15,7 +15,7 @@ import { headerLeafBytes } from './leaf.ts';
 import { leafHash } from './merkle/tree-hash.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { verifyInclusion } from './merkle/verify.ts';
-import { verifyNoteAnywhere } from './note.ts';
+import { verifyNotePortable } from './note.ts';
 import type { CheckNote, ParsedNote } from './note.ts';
 import { buildPolicy, evaluatePolicy, parsePolicy, policyKeys } from './policy.ts';
 import type { Policy } from './policy.ts';
@@ -55,7 +55,7 @@ export const AUTHOR_NOT_CHECKED = 'not checked';
  * @param args.genesis the genesis file that the caller pins
  * @param args.policy  a tlog-policy file; alone it leaves the author unchecked, beside a genesis both must hold
  * @param args.history governance history from the genesis on; taken from the receipt itself when left out
- * @param args.checkNote how signatures are checked; by default whatever the platform does fastest
+ * @param args.checkNote how signatures are checked; by default with WebCrypto
  * @throws {FormatError} something is no file of its kind at all
  * @throws {VerificationError} the receipt does not hold; `malformed-receipt` where a part of it cannot even be read
  */
@@ -71,13 +71,12 @@ export async function verifyReceipt(args: {
   if (genesis === undefined && policyFile === undefined) {
     throw new FormatError('malformed-policy', 'a genesis or a policy is needed');
   }
-  const checkNote = args.checkNote ?? verifyNoteAnywhere;
+  const checkNote = args.checkNote ?? verifyNotePortable;
   const read = readReceipt(args.receipt);
   const { receipt, header, event, checkpoint } = read;
   if (header.log !== checkpoint.origin) throw new VerificationError('wrong-log', 'the batch belongs to another log');
   verifyPath(receipt, header, checkpoint);
-  const history = args.history ?? receipt.extra.history;
-  const state = genesis && (await governanceOf(genesis, history, checkNote));
+  const state = genesis && (await governanceOf(genesis, args.history, receipt, checkNote));
   const policies = [
     ...(state === undefined ? [] : [membershipPolicy(versionAtSize(state, checkpoint.size))]),
     ...(policyFile === undefined ? [] : [policyFile]),
@@ -114,10 +113,19 @@ export function membershipPolicy(version: GovernanceVersion): Policy {
 
 async function governanceOf(
   genesis: Genesis,
-  history: Uint8Array | undefined,
+  given: Uint8Array | undefined,
+  receipt: Receipt,
   checkNote: CheckNote,
 ): Promise<GovernanceState> {
-  return history === undefined ? genesisState(genesis) : verifyHistory({ history, genesis, checkNote });
+  if (given !== undefined) return verifyHistory({ history: given, genesis, checkNote });
+  const { history } = receipt.extra;
+  if (history === undefined) return genesisState(genesis);
+  try {
+    return await verifyHistory({ history, genesis, checkNote });
+  } catch (cause) {
+    if (cause instanceof FormatError) throw unreadablePart(cause);
+    throw cause;
+  }
 }
 
 function readReceipt(bytes: Uint8Array): {
@@ -134,12 +142,14 @@ function readReceipt(bytes: Uint8Array): {
     const event = parseEvent(receipt.extra.event);
     return { receipt, header: parseBatchHeader(receipt.extra.header), event, note, checkpoint };
   } catch (cause) {
-    // A file that calls itself a receipt and has an unreadable part is one that does not hold, not some other file.
-    if (cause instanceof FormatError) {
-      throw new VerificationError('malformed-receipt', `the receipt cannot be read: ${cause.message}`, { cause });
-    }
+    if (cause instanceof FormatError) throw unreadablePart(cause);
     throw cause;
   }
+}
+
+/** A file that calls itself a receipt and has an unreadable part is one that does not hold, not some other file. */
+function unreadablePart(cause: FormatError): VerificationError {
+  return new VerificationError('malformed-receipt', `the receipt cannot be read: ${cause.message}`, { cause });
 }
 
 function verifyPath({ index, path, extra }: Receipt, header: ParsedBatchHeader, checkpoint: ParsedCheckpoint): void {
