@@ -23,6 +23,7 @@ const { values } = parseArgs({
 });
 const upstreamUrl = values.upstream ?? '';
 process.once('disconnect', () => process.exit(0));
+process.once('SIGTERM', () => process.exit(0));
 process.send?.({ url: await startRole() });
 
 async function startRole(): Promise<string> {

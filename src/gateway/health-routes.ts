@@ -28,26 +28,42 @@ export interface Readiness {
   readonly isReady: boolean;
   readonly member: string;
   readonly upstreams: readonly { readonly name: string; readonly isHeldBack: boolean }[];
-  readonly ledger: { readonly size: number; readonly finalSize: number; readonly lagRecords: number };
+  readonly ledger: {
+    readonly size: number;
+    readonly finalSize: number;
+    readonly lagRecords: number;
+    /** Faults that somebody must explain, the first ones first; an honest run has none. */
+    readonly incidents: readonly {
+      readonly kind: string;
+      readonly leafIndex: number;
+      readonly member: string | undefined;
+    }[];
+  };
   readonly ruleSet: string;
   readonly engine: string;
   readonly packages: readonly string[];
   readonly alarms: readonly { readonly kind: string; readonly text: string }[];
 }
 
+const MOST_INCIDENTS = 20;
 /** Alarms of these kinds mean that nothing can be recorded. */
 const STOPPING = new Set(['recording']);
 
 export function readinessOf(parts: GatewayParts): Readiness {
   const upstreams = [...parts.upstreams.values()].map(({ name, isHeldBack }) => ({ name, isHeldBack }));
-  const { size, finalSize, lagRecords } = parts.ledger.status();
+  const { size, finalSize, lagRecords, incidents } = parts.ledger.status();
   const alarms = parts.alarms();
   const canRecord = !alarms.some(({ kind }) => STOPPING.has(kind));
   return {
     isReady: canRecord && upstreams.some(({ isHeldBack }) => !isHeldBack),
     member: parts.member,
     upstreams,
-    ledger: { size, finalSize, lagRecords },
+    ledger: {
+      size,
+      finalSize,
+      lagRecords,
+      incidents: incidents.slice(0, MOST_INCIDENTS).map(({ kind, leafIndex, member }) => ({ kind, leafIndex, member })),
+    },
     ruleSet: parts.ruleSet.digest,
     engine: parts.validator.context.engine,
     packages: parts.validator.context.packages,

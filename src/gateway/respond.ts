@@ -9,6 +9,7 @@ import type { PushJudgement } from './edge-validation.ts';
 import { errorFacts } from './error-response.ts';
 import { FHIR_JSON } from './negotiate.ts';
 import type { Exchange, Reply, ReplyItem } from './plan.ts';
+import { redactorFor } from './redact.ts';
 import { headerOf } from './request.ts';
 import type { GatewayAnswer } from './request.ts';
 import { bodyToClient } from './rewrite-body.ts';
@@ -106,7 +107,9 @@ function answerBody(exchange: Exchange, reply: Reply, screened: Screened, judged
   if (reply.shape === 'none' || (wanted === 'minimal' && reply.status < 400)) return undefined;
   if (reply.shape === 'bundle') return bundleText(exchange, reply, screened);
   const [item] = screened.items;
-  return item?.resource === undefined ? undefined : bodyToClient(item.resource, sideOf(exchange, item.upstream));
+  if (item?.resource === undefined) return undefined;
+  const side = sideOf(exchange, item.upstream);
+  return bodyToClient(item.resource, reply.status < 400 ? side : { ...side, redact: redactorFor(exchange) });
 }
 
 export function sideOf(exchange: Exchange, upstream: string): Side {

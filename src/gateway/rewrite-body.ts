@@ -39,7 +39,9 @@ function walk(node: JsonNode, key: string, at: Walk): void {
   } else if (node.kind === 'object') {
     walkObject(node, key, at);
   } else if (node.kind === 'string' && at.isOutcome && at.direction === 'client') {
-    replace(node, node.value, scrubbed(node.value, at.side), at);
+    const clean = scrubbed(node.value, at.side);
+    const isProse = key === 'diagnostics' || key === 'text' || key === 'div';
+    replace(node, node.value, isProse && at.side.redact !== undefined ? at.side.redact(clean) : clean, at);
   }
 }
 

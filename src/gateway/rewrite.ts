@@ -15,6 +15,8 @@ export interface Side extends AddressBook {
   /** The upstream whose content this is, or that it goes to. */
   readonly upstream: string;
   readonly isFederated: boolean;
+  /** Takes out of an error's texts what must not be quoted. */
+  readonly redact?: (text: string) => string;
 }
 
 /** An absolute URL as the client may see it; one that is below no upstream stays. */

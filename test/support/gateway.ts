@@ -120,7 +120,7 @@ export async function openGateway(options: TestGatewayOptions = {}): Promise<Tes
       random,
     }),
     logger: pino({ level: 'debug' }, { write: (line: string) => logLines.push(line) }),
-    metrics: createGatewayMetrics(new Registry(), () => alarms),
+    metrics: createGatewayMetrics(new Registry(), options.parts?.alarms ?? (() => alarms)),
     alarms: () => alarms,
     clock,
     random,
