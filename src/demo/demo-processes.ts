@@ -1,10 +1,11 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { DemoChild } from './child-process.ts';
 import type { ConsortiumPlan, PlannedServer } from './consortium-plan.ts';
 import { HapiServer } from './hapi-server.ts';
 
-const UPSTREAM_FILE = new URL('./upstream-process.ts', import.meta.url).pathname;
-const CLI_FILE = new URL('../cli/main.ts', import.meta.url).pathname;
+const UPSTREAM_FILE = fileURLToPath(new URL('./upstream-process.ts', import.meta.url));
+const CLI_FILE = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 const READY_TIMEOUT_MS = 60_000;
 
 /** What starts, says when it is ready, and stops. */

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { encodeBase64 } from '../ledger/encoding.ts';
 import type { TreeHead } from './demo-summary.ts';
 import { LedgerReader } from './ledger-reader.ts';
@@ -18,7 +19,7 @@ export interface Proof {
 }
 
 const POLL_MS = 250;
-const CLI_FILE = new URL('../cli/main.ts', import.meta.url).pathname;
+const CLI_FILE = fileURLToPath(new URL('../cli/main.ts', import.meta.url));
 
 /** Waits until every member holds final proof of the events, then compares the members' own trees at one final checkpoint. @throws {RangeError} not in time */
 export async function proveAgreement({ ledgerUrls, events, timeoutMs }: ProofArguments): Promise<Proof> {

@@ -1,12 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { ConsortiumPlan, PlannedMember, PlannedServer } from './consortium-plan.ts';
 import { DEMO_AUDIENCE, DEMO_ISSUER } from './token-issuer.ts';
 
 /** Folder of the FHIR packages and rule sets that come with the project. */
-export const PROFILES_DIR = new URL('../../profiles', import.meta.url).pathname;
+export const PROFILES_DIR = fileURLToPath(new URL('../../profiles', import.meta.url));
 /** Rule set that the demo consortium begins with. */
-export const RULES_FILE = new URL('./rules.yaml', import.meta.url).pathname;
+export const RULES_FILE = fileURLToPath(new URL('./rules.yaml', import.meta.url));
 
 /** Writes a member's configuration file; JSON is YAML too. Written at each start, because ports may have changed. */
 export function writeGatewayConfig(plan: ConsortiumPlan, member: PlannedMember): void {

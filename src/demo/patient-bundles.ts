@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
+import { fileURLToPath } from 'node:url';
 
 /** One carried patient: a transaction bundle as Synthea wrote it. */
 export interface PatientBundle {
@@ -10,7 +11,7 @@ export interface PatientBundle {
   readonly identifier: string;
 }
 
-const FOLDER = new URL('./patients', import.meta.url).pathname;
+const FOLDER = fileURLToPath(new URL('./patients', import.meta.url));
 
 /** The carried patients, smallest file name first. */
 export function readPatientBundles(): PatientBundle[] {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { foundConsortium } from '../cli/consortium.ts';
 import { parseYaml } from '../config/parse-yaml.ts';
 import { parseGenesis } from '../ledger/genesis.ts';
@@ -42,7 +43,7 @@ export interface DemoOptions {
   readonly isOnKafka: boolean;
 }
 
-const DATA_ROOT = new URL('../../.concordat', import.meta.url).pathname;
+const DATA_ROOT = fileURLToPath(new URL('../../.concordat', import.meta.url));
 const DAY_MS = 86_400_000;
 const AGREEMENT_TIMEOUT_MS = 60_000;
 const LOCK_WAIT_MS = 20_000;
@@ -82,7 +83,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     ]);
     if (summary === undefined) return 1;
     if (options.jsonFile !== undefined)
-      writeFileSync(options.jsonFile, `${JSON.stringify(summaryJson(summary), null, 2)}\n`);
+      writeWhole(options.jsonFile, `${JSON.stringify(summaryJson(summary), null, 2)}\n`);
     process.stdout.write(summaryText(summary));
     if (!options.exit) {
       process.stdout.write('Running until Ctrl-C.\n');
@@ -95,6 +96,12 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     await cluster?.close();
     lock.release();
   }
+}
+
+/** A program that waits for the file finds it whole. */
+function writeWhole(file: string, text: string): void {
+  writeFileSync(`${file}.partial`, text);
+  renameSync(`${file}.partial`, file);
 }
 
 /** Once for all that start: two builds of the same cache would be in each other's way. */

@@ -4,13 +4,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { foundConsortium } from '../../src/cli/consortium.ts';
 import { ProvenanceStore } from '../../src/provenance/provenance-store.ts';
 import { runCli } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-backup-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const root = new URL('../..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const random = (length: number) => new Uint8Array(randomBytes(length));
 const file = join(folder, 'gateway.yaml');
 const consortium = join(folder, 'consortium');

@@ -4,13 +4,14 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { parseGenesis } from '../../src/ledger/genesis.ts';
 import { parseSignerKey } from '../../src/ledger/note-key.ts';
 import { runCli } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-cli-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const root = new URL('../..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const rules = join(root, 'profiles/rules/base.yaml');
 const out = join(folder, 'consortium');
 const members = ['hospital', 'clinics', 'payer'];

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { foundConsortium } from '../../src/cli/consortium.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { parseYaml } from '../../src/config/parse-yaml.ts';
@@ -18,7 +19,7 @@ import { ruleSetDigest } from '../../src/validation/rules.ts';
 import { runCli } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-recover-'));
-const root = new URL('../..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const rules = join(root, 'profiles/rules/base.yaml');
 const members = ['a', 'b'];
 const fileOf = (member: string) => join(folder, `${member}.yaml`);

@@ -6,13 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { findFreePorts } from '../../src/demo/free-ports.ts';
 import { runCli } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-demo-'));
 const dataDir = join(folder, 'data');
 const jsonFile = join(folder, 'summary.json');
-const cli = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const cli = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 interface Summary {
   members: {

@@ -6,13 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { DemoChild } from '../../src/demo/child-process.ts';
 import { DataLock } from '../../src/demo/data-lock.ts';
 import { findFreePorts } from '../../src/demo/free-ports.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-processes-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const upstreamFile = new URL('../../src/demo/upstream-process.ts', import.meta.url).pathname;
+const upstreamFile = fileURLToPath(new URL('../../src/demo/upstream-process.ts', import.meta.url));
 
 function child(port: number, onRestart: (title: string) => void = () => undefined): DemoChild {
   const args = ['--name', 'x', '--port', String(port), '--data', join(folder, 'data')];

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 
 export interface CliResult {
   readonly code: number;
@@ -6,7 +7,7 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-const MAIN = new URL('../../src/cli/main.ts', import.meta.url).pathname;
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 /** Runs the command line as a process of its own. */
 export function runCli(
