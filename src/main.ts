@@ -113,15 +113,7 @@ async function compose(
     onError: (error) => logger.warn({ code: codeOf(error) }, 'open exchanges could not be settled now'),
     onSettled: ({ eventId, how }) => logger.info({ event: eventId, how }, 'an exchange that was cut off is settled'),
   });
-  const alarms = (): Alarm[] => [
-    ...ledger.view.status().alarms.map(({ kind, detail }) => ({ kind, text: detail })),
-    ...(recorder.failing === undefined
-      ? []
-      : [{ kind: 'recording', text: 'nothing can be recorded: writes and reads are refused' }]),
-    ...[...upstreams.values()]
-      .filter((upstream) => upstream.isHeldBack)
-      .map(({ name }) => ({ kind: 'upstream', text: `${name} keeps failing` })),
-  ];
+  const alarms = (): Alarm[] => currentAlarms(ledger, recorder, upstreams);
   const parts: GatewayParts = {
     member: config.member,
     publicUrl: config.publicUrl,
@@ -163,6 +155,26 @@ async function compose(
   const url = urlOf(server, config.listen.host);
   logger.info({ url, origin: ledger.view.origin }, 'listening');
   return { url, close: closeAll };
+}
+
+function currentAlarms(
+  ledger: LedgerNodeHandle,
+  recorder: ExchangeRecorder,
+  upstreams: ReadonlyMap<string, UpstreamClient>,
+): Alarm[] {
+  const status = ledger.view.status();
+  const [incident] = status.incidents;
+  const alarms = status.alarms.map(({ kind, detail }): Alarm => ({ kind, text: detail }));
+  if (incident !== undefined) {
+    const text = `${status.incidents.length} of the ledger, the first: ${incident.kind} at leaf ${incident.leafIndex}`;
+    alarms.push({ kind: 'incident', text });
+  }
+  if (recorder.failing !== undefined)
+    alarms.push({ kind: 'recording', text: 'nothing can be recorded: exchanges are refused' });
+  for (const { name, isHeldBack } of upstreams.values()) {
+    if (isHeldBack) alarms.push({ kind: 'upstream', text: `${name} keeps failing` });
+  }
+  return alarms;
 }
 
 async function loadValidation(config: Config): Promise<{ ruleSet: RuleSet; validator: Validator }> {

@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { createWriteStream, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { foundConsortium } from '../../src/cli/consortium.ts';
 import { parseYaml } from '../../src/config/parse-yaml.ts';
@@ -18,6 +18,8 @@ export interface SingleGatewayOptions {
   readonly upstreamTotalMs?: number;
   readonly packages?: readonly string[];
   readonly rules?: string;
+  /** Kafka instead of files. */
+  readonly brokers?: readonly string[];
 }
 
 /** One gateway process with one demo upstream process, a member alone in its consortium: what a test kills and starts again. */
@@ -91,8 +93,8 @@ export class SingleGateway {
       ledger: {
         genesis: this.genesisFile,
         keys: { batch: key('batch'), origin: key('origin'), cosigner: key('cosigner'), agreement: key('agreement') },
-        topic: { kind: 'file', path: this.topicFile },
-        cosignatureTopic: { kind: 'file', path: join(this.dir, 'cosignatures.db') },
+        topic: this.#topic('ledger', this.topicFile),
+        cosignatureTopic: this.#topic('cosignatures', join(this.dir, 'cosignatures.db')),
       },
     };
     writeFileSync(this.configFile, JSON.stringify(config));
@@ -130,6 +132,13 @@ export class SingleGateway {
   async close(): Promise<void> {
     await Promise.all([ended(this.#gateway, 'SIGTERM'), ended(this.#upstream, 'SIGTERM')]);
     rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  #topic(name: string, path: string): object {
+    const { brokers } = this.#options;
+    return brokers === undefined
+      ? { kind: 'file', path }
+      : { kind: 'kafka', brokers, topic: `${basename(this.dir)}-${name}` };
   }
 
   async #fork(file: string, args: readonly string[], logFile: string): Promise<ChildProcess> {
