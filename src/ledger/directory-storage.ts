@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fdatasync,
   ftruncateSync,
   fstatSync,
@@ -13,6 +14,7 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { promisify } from 'node:util';
+import { LedgerError } from './ledger-error.ts';
 import type { AppendFile, LedgerStorage, StateStore } from './storage.ts';
 
 const syncFile = promisify(fdatasync);
@@ -20,13 +22,15 @@ const PENDING_LIMIT_BYTES = 1 << 18;
 
 class DirectoryFile implements AppendFile {
   readonly #descriptor: number;
+  readonly #readOnly: boolean;
   #pending: Uint8Array[] = [];
   #pendingBytes = 0;
   #written: number;
   #dirty = false;
 
-  constructor(path: string) {
-    this.#descriptor = openSync(path, 'a+');
+  constructor(path: string, readOnly: boolean) {
+    this.#readOnly = readOnly;
+    this.#descriptor = openSync(path, readOnly ? 'r' : 'a+');
     this.#written = fstatSync(this.#descriptor).size;
   }
 
@@ -56,6 +60,8 @@ class DirectoryFile implements AppendFile {
   }
 
   truncate(length: number): void {
+    // Beyond what is committed, another process may be writing.
+    if (this.#readOnly) return;
     this.#write();
     if (length >= this.#written) return;
     ftruncateSync(this.#descriptor, length);
@@ -105,10 +111,11 @@ class SqliteState implements StateStore {
   readonly #forward: StatementSync;
   readonly #backward: StatementSync;
 
-  constructor(path: string) {
-    this.#database = new DatabaseSync(path);
-    this.#database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-      CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID`);
+  constructor(path: string, readOnly: boolean) {
+    this.#database = new DatabaseSync(path, { readOnly, timeout: 5000 });
+    if (!readOnly)
+      this.#database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+        CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID`);
     const prepare = (sql: string): StatementSync => this.#database.prepare(sql);
     this.#get = prepare('SELECT value FROM state WHERE key = ?');
     this.#put = prepare('INSERT INTO state VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value');
@@ -149,21 +156,35 @@ class SqliteState implements StateStore {
   }
 }
 
-/** A folder with one file for each name and `replica.db`; one process at a time. */
+/** A folder with one file for each name and `replica.db`; one writing process at a time, and any number that only read. */
 export class DirectoryStorage implements LedgerStorage {
   readonly state: SqliteState;
   readonly #folder: string;
+  readonly #readOnly: boolean;
+  readonly #lock: DatabaseSync | undefined;
   readonly #files = new Map<string, DirectoryFile>();
 
-  constructor(folder: string) {
-    mkdirSync(folder, { recursive: true });
+  /** @throws {LedgerError} configuration: another process writes here, or with `readOnly` there is nothing to read */
+  constructor(folder: string, options: { readOnly?: boolean } = {}) {
     this.#folder = folder;
-    this.state = new SqliteState(join(folder, 'replica.db'));
+    this.#readOnly = options.readOnly ?? false;
+    if (!this.#readOnly) mkdirSync(folder, { recursive: true });
+    this.#lock = this.#readOnly ? undefined : lockFolder(folder);
+    try {
+      this.state = new SqliteState(join(folder, 'replica.db'), this.#readOnly);
+    } catch (cause) {
+      this.#lock?.close();
+      throw new LedgerError('configuration', 'the replica cannot be opened', { cause });
+    }
   }
 
   file(name: string): AppendFile {
     let file = this.#files.get(name);
-    if (file === undefined) this.#files.set(name, (file = new DirectoryFile(join(this.#folder, `${name}.bin`))));
+    if (file === undefined) {
+      const path = join(this.#folder, `${name}.bin`);
+      if (this.#readOnly && !existsSync(path)) return NO_FILE;
+      this.#files.set(name, (file = new DirectoryFile(path, this.#readOnly)));
+    }
     return file;
   }
 
@@ -174,6 +195,7 @@ export class DirectoryStorage implements LedgerStorage {
   }
 
   remove(name: string): void {
+    if (this.#readOnly) return;
     this.#files.get(name)?.close();
     this.#files.delete(name);
     rmSync(join(this.#folder, `${name}.bin`), { force: true });
@@ -183,5 +205,26 @@ export class DirectoryStorage implements LedgerStorage {
     for (const file of this.#files.values()) file.close();
     this.#files.clear();
     this.state.close();
+    this.#lock?.close();
+  }
+}
+
+const NO_FILE: AppendFile = {
+  length: 0,
+  append: () => 0,
+  read: () => new Uint8Array(),
+  truncate: () => {},
+  sync: async () => {},
+};
+
+/** An exclusive transaction that is never ended: the operating system lets go of it when the process dies. */
+function lockFolder(folder: string): DatabaseSync {
+  const lock = new DatabaseSync(join(folder, 'lock.db'), { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return lock;
+  } catch (cause) {
+    lock.close();
+    throw new LedgerError('configuration', 'another process uses this replica', { cause });
   }
 }

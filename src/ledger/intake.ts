@@ -89,7 +89,7 @@ export class Intake {
     if (this.#exactSends !== true) return 'ok';
     for (const { batch, offset } of own.sealer.sends.takeLost(context.replica.durableOffset)) {
       const detail = `batch ${String(batch)} was acknowledged at offset ${String(offset)} and does not stand there`;
-      this.#incident('dropped', this.#leafAt(offset), own, detail);
+      this.#incident('dropped', context.replica.leafAtOffset(offset), own, detail);
     }
     return 'ok';
   }
@@ -191,13 +191,6 @@ export class Intake {
       }
     }
     return undefined;
-  }
-
-  #leafAt(offset: bigint): number {
-    const { replica } = this.#options.context;
-    let index = replica.head.size;
-    while (index > 0 && replica.leaves.record(index - 1).topicOffset >= offset) index--;
-    return index;
   }
 }
 

@@ -118,28 +118,16 @@ export class ReplicaReader {
   /** The first leaf that the topic no longer holds as it was read, or the next leaf to come where all of them still stand. */
   async #firstBadLeaf(error: TransportError): Promise<number> {
     const { replica } = this.#options;
-    if (error.code === 'trimmed') return this.#leafAtOffset(0n);
+    if (error.code === 'trimmed') return 0;
     // What is left of a truncated topic may have been filled up with other records meanwhile.
-    if (error.code !== 'anchor-mismatch' && error.code !== 'gap' && error.code !== 'truncated') return replica.head.size;
+    if (error.code !== 'anchor-mismatch' && error.code !== 'gap' && error.code !== 'truncated')
+      return replica.head.size;
     try {
       return (await findFirstDifference(this.#options.topic, replica)) ?? replica.head.size;
     } catch (cause) {
       if (!(cause instanceof TransportError)) throw cause;
       return Math.max(0, replica.head.size - 1);
     }
-  }
-
-  /** First leaf whose record stood at `offset` or later. */
-  #leafAtOffset(offset: bigint): number {
-    const { leaves, head } = this.#options.replica;
-    let low = 0;
-    let high = head.size;
-    while (low < high) {
-      const middle = Math.floor((low + high) / 2);
-      if (leaves.record(middle).topicOffset < offset) low = middle + 1;
-      else high = middle;
-    }
-    return low;
   }
 
   #enter(state: ReaderState['state'], code: TransportCode | undefined, lagRecords: number): void {

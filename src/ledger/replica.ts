@@ -1,6 +1,8 @@
 import { sha256 } from '../hash.ts';
 import { EventIndex } from './event-index.ts';
 import { parseEntryBundle } from './entry-bundle.ts';
+import { FormatError } from './format-error.ts';
+import { LedgerError } from './ledger-error.ts';
 import { LeafStore, type LeafRecord } from './leaf-store.ts';
 import type { Incident, WriterChain } from './ledger-view.ts';
 import { sameHash } from './merkle/tree-hash.ts';
@@ -24,6 +26,8 @@ export interface ReplicaOptions {
   readonly clock: () => number;
   /** Random 32-bit number, secret to this process. */
   readonly seed: number;
+  /** Given by checkers only: a leaf that cannot be read is told and left out, instead of failing the open. */
+  readonly onDamagedLeaf?: (index: number) => void;
 }
 
 /** An event's place: its batch's leaf, and its position in the batch. */
@@ -72,7 +76,7 @@ export class Replica {
     this.#writers = readWriters(storage);
     this.#incidents = readIncidents(storage);
     for (const { kind } of this.#incidents) this.#incidentCounts.set(kind, (this.#incidentCounts.get(kind) ?? 0) + 1);
-    for (let index = this.#head.indexedSize; index < this.#head.size; index++) this.#indexLeaf(index);
+    for (let index = this.#head.indexedSize; index < this.#head.size; index++) this.#reindexLeaf(index);
   }
 
   get head(): ReplicaHead {
@@ -225,6 +229,18 @@ export class Replica {
     return { record, header: this.leaves.header(record), body: this.leaves.body(record) };
   }
 
+  /** First leaf whose record stood at `offset` of the topic or later. */
+  leafAtOffset(offset: bigint): number {
+    let low = 0;
+    let high = this.#head.size;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if (this.leaves.record(middle).topicOffset < offset) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
   #change([key, value]: [string, Uint8Array]): void {
     this.#changes.set(key, value);
   }
@@ -237,6 +253,17 @@ export class Replica {
     }
     if (judged.verdict !== 'accepted' || judged.eventIds === undefined) return;
     judged.eventIds.forEach((id, position) => this.#addRow(this.#events, id, POSITIONS * index + position, index));
+  }
+
+  #reindexLeaf(index: number): void {
+    const { onDamagedLeaf } = this.#options;
+    if (onDamagedLeaf === undefined) return this.#indexLeaf(index);
+    try {
+      this.#indexLeaf(index);
+    } catch (error) {
+      if (!(error instanceof LedgerError || error instanceof FormatError)) throw error;
+      onDamagedLeaf(index);
+    }
   }
 
   /** Adds the rows of a committed leaf again: the table in memory does not survive. */
