@@ -11,7 +11,6 @@ export type FormatCode =
   | 'malformed-policy'
   | 'malformed-tile-path'
   | 'malformed-entry-bundle'
-  | 'malformed-frame'
   | 'malformed-batch'
   | 'malformed-cut'
   | 'malformed-genesis'

@@ -50,11 +50,6 @@ export function makeVerifierKey(name: string, type: NoteKeyType, publicKey: Uint
   return { name, type, keyId, publicKey: publicKey.slice(), text };
 }
 
-/** The C2SP vkey text of a key. */
-export function formatVerifierKey(key: VerifierKey): string {
-  return key.text;
-}
-
 /**
  * Reads a C2SP verifier key (vkey) of type 0x01 or 0x04. This is where keys are admitted.
  * @throws {FormatError} malformed-key

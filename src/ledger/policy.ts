@@ -2,10 +2,10 @@ import { parseDecimal } from './encoding.ts';
 import { FormatError } from './format-error.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import type { VerifiedSignature } from './note.ts';
-import { COSIGNER_KEY, PLAIN_KEY, parseVerifierKey } from './note-key.ts';
+import { COSIGNER_KEY, parseVerifierKey } from './note-key.ts';
 import type { VerifierKey } from './note-key.ts';
 
-/** Which signatures make a checkpoint valid: any one log, and a quorum of witnesses (C2SP tlog-policy). */
+/** Which signatures make a checkpoint valid: one of the logs, and a quorum of witnesses (C2SP tlog-policy). */
 export interface Policy {
   readonly logs: readonly VerifierKey[];
   readonly witnesses: readonly { readonly name: string; readonly key: VerifierKey }[];
@@ -159,9 +159,4 @@ function parseGroup([name, thresholdText = '', ...members]: readonly string[], f
     if (!free.delete(member)) throw new FormatError('malformed-policy', 'a group member is unknown or stands twice');
   }
   return { name, threshold: named, members };
-}
-
-/** Whether a key may sign for a log in our own files: plain, under the origin's name. */
-export function isOriginKey(key: VerifierKey, origin: string): boolean {
-  return key.type === PLAIN_KEY && key.name === origin;
 }

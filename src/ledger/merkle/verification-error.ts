@@ -16,7 +16,6 @@ export type VerificationCode =
   // receipts
   | 'malformed-receipt'
   | 'event-mismatch'
-  | 'position-range'
   | 'unknown-member'
   | 'suspended'
   | 'genesis-mismatch'
