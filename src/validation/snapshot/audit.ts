@@ -1,4 +1,5 @@
 /** What is wrong with a differential against its base: the questions that a snapshot's author should ask (http://hl7.org/fhir/R4/profiling.html). */
+import { correctedStrength } from '../compile/corrections.ts';
 import type { Definition, ElementDefinition } from '../packages/definitions.ts';
 import { findOrCreate } from './differential-place.ts';
 import { flattenNodes } from './element-node.ts';
@@ -27,8 +28,6 @@ export interface DifferentialProblem {
   /** What was found: an element path or a type. */
   readonly found: string;
 }
-
-const strengths = ['example', 'preferred', 'extensible', 'required'];
 
 /** Problems of a constraint on another definition, in the order of the differential; none where the base is not here. */
 export function auditDifferential(definition: Definition, snapshotOf: SnapshotSource): DifferentialProblem[] {
@@ -125,12 +124,9 @@ function compareWithBase(
     add('maximum-widened', element.path);
   if (element.sliceName === undefined && element.min !== undefined && element.min < (before.min ?? 0))
     add('minimum-widened', element.path);
-  const oldStrength = strengths.indexOf(before.binding?.strength ?? '');
-  if (
-    element.binding?.strength !== undefined &&
-    before.binding?.strength === 'required' &&
-    strengths.indexOf(element.binding.strength) < oldStrength
-  )
+  const { strength } = element.binding ?? {};
+  const oldStrength = correctedStrength(before.binding?.strength ?? '', before.binding?.valueSet);
+  if (strength !== undefined && oldStrength === 'required' && strength !== 'required')
     add('binding-weakened', element.path);
   compareTypes(element, before, definition, add);
   const types = element.type ?? before.type ?? [];
