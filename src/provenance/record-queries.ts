@@ -121,8 +121,8 @@ export class RecordQueries {
   #clauses(filter: RecordFilter): Clauses & { from: string } {
     const where: string[] = [];
     const values: SQLInputValue[] = [];
-    // The rarest thing known of a record is mostly its Patient or resource: such a list leads, the rest is checked row by row.
-    const [leading, ...others] = filter.index ?? [];
+    // The rarest thing known of a record is mostly its resource or Patient: such a list leads, the rest is checked row by row.
+    const [leading, ...others] = [...(filter.index ?? [])].sort((a, b) => rarity(a) - rarity(b));
     let from = 'record r';
     if (leading !== undefined) {
       const { text, bound } = this.#indexText(leading);
@@ -173,6 +173,10 @@ export class RecordQueries {
     });
     return { text: texts.join(' OR '), bound };
   }
+}
+
+function rarity(conditions: readonly IndexCondition[]): number {
+  return Math.max(...conditions.map(({ field }) => (field === 'resource' ? 0 : field === 'patient' ? 1 : 2)));
 }
 
 function timeClause(

@@ -130,15 +130,15 @@ export class ExchangeRecorder implements Recorder {
     outcome: ExchangeOutcome,
     marks: { reconciled?: boolean },
   ): Promise<void> {
-    const prepared = this.#prepare(exchange, intent, outcome, marks);
     try {
+      const prepared = this.#prepare(exchange, intent, outcome, marks);
       await this.#commit(prepared.insert);
+      prepared.committed();
     } catch (error) {
       // The intent, if any, stays on the disk: the reconciler settles it once there is room again.
       this.intents.settled(exchange.eventId);
-      throw error;
+      throw asProvenanceError(error);
     }
-    prepared.committed();
   }
 
   #prepare(
@@ -212,13 +212,15 @@ export class ExchangeRecorder implements Recorder {
         for (const { run } of works) run();
       });
     } catch (error) {
-      if (!(error instanceof ProvenanceError) && works.length > 1) {
+      const failure = asProvenanceError(error);
+      if (failure !== error && works.length > 1) {
         // One caller's fault must not fail the others: each again on its own.
         for (const work of works) this.#runTogether([work]);
         return;
       }
-      if (error instanceof ProvenanceError) this.#failure ??= { error, sinceMs: this.#options.clock() };
-      for (const { failed } of works) failed(error);
+      // What is one exchange's own fault is not the store's: it alone is refused.
+      if (failure === error) this.#failure ??= { error: failure, sinceMs: this.#options.clock() };
+      for (const { failed } of works) failed(failure);
       return;
     }
     this.#failure = undefined;
@@ -249,11 +251,22 @@ export class ExchangeRecorder implements Recorder {
   }
 }
 
+/** What cannot be recorded, for whatever reason, may neither be disclosed nor sent on. */
+function asProvenanceError(error: unknown): ProvenanceError {
+  if (error instanceof ProvenanceError) return error;
+  return new ProvenanceError('unavailable', 'an exchange cannot be recorded', { cause: error });
+}
+
 function unavailable(cause: ProvenanceError): ProvenanceError {
   return new ProvenanceError('unavailable', 'nothing can be recorded now', { cause });
 }
 
+/** Free for this process; zero where the folder is not to be had. */
 function freeBytes(folder: string): number {
-  const { bavail, bsize } = statfsSync(folder);
-  return bavail * bsize;
+  try {
+    const { bavail, bsize } = statfsSync(folder);
+    return bavail * bsize;
+  } catch {
+    return 0;
+  }
 }

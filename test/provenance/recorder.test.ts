@@ -140,6 +140,26 @@ describe('ExchangeRecorder', () => {
     assert.equal(check?.['integrity_check'], 'ok');
   });
 
+  test("one exchange's own fault fails it alone", async (t) => {
+    const { recorder, queries } = openProvenance(t);
+    const intent = makeIntent();
+    const exchange = await recorder.begin(intent);
+    const twice = [
+      recorder.complete(exchange, intent, makeOutcome()),
+      recorder.complete(exchange, intent, makeOutcome()),
+    ];
+    const results = await Promise.allSettled([...twice, record(recorder)]);
+    assert.deepEqual(
+      results.map((result) => result.status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
+    assert(isCode('unavailable')((results[1] as PromiseRejectedResult).reason));
+    assert.equal(recorder.failing, undefined);
+    assert.equal(queries.count({ newestFirst: true }), 2);
+    assert.equal(recorder.outbox.backlog().events, 2);
+    assert.equal(recorder.outbox.pending(10).length, 2);
+  });
+
   test('nothing begins while the disk has less than the least free space', async (t) => {
     const { recorder } = openProvenance(t, { dataDir: '/', minimumFreeBytes: Number.MAX_SAFE_INTEGER });
     await assert.rejects(recorder.begin(makeIntent()), isCode('unavailable'));
