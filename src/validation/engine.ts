@@ -23,8 +23,11 @@ import { issuesOf } from './issues.ts';
 import type { PackageScope, PackageSet } from './packages/definitions.ts';
 import type { Policy } from './policy.ts';
 import { readSource } from './source/source.ts';
+import { settleRemotely } from './terminology/remote-findings.ts';
+import type { WhenDown } from './terminology/remote-findings.ts';
+import type { RemoteTerminology } from './terminology/remote.ts';
 import type { Terminology } from './terminology/terminology.ts';
-import type { Validator } from './validator.ts';
+import type { ValidationReport, Validator } from './validator.ts';
 
 /** Name and version of the rules, for outcomes and records; raised whenever a verdict may change. */
 export const engineName = 'concordat-validation 1';
@@ -224,6 +227,8 @@ export interface ValidatorParts {
   readonly policy: Policy;
   readonly resolveReference?: (reference: string) => JsonObject | undefined;
   readonly withoutEval?: boolean;
+  /** Asked what cannot be told offline; then `validate` answers with a promise wherever there was such a question. */
+  readonly remote?: { readonly terminology: RemoteTerminology; readonly whenDown: WhenDown } | undefined;
 }
 
 /** The seam's validator over one engine. */
@@ -244,14 +249,19 @@ export function createValidator(parts: ValidatorParts): Validator {
       const result =
         source !== undefined && source.value === undefined ? noResult : engine.check(resource, request.profiles ?? []);
       const findings = source === undefined ? result.findings : [...source.findings, ...result.findings];
-      const issues = issuesOf(findings, policy, source);
       const type = isObject(resource) ? resource['resourceType'] : undefined;
-      return {
-        valid: issues.every((issue) => issue.severity !== 'error' && issue.severity !== 'fatal'),
-        issues,
-        resourceType: typeof type === 'string' ? type : undefined,
-        profiles: result.profiles,
+      const report = (settled: readonly Finding[]): ValidationReport => {
+        const issues = issuesOf(settled, policy, source);
+        return {
+          valid: issues.every((issue) => issue.severity !== 'error' && issue.severity !== 'fatal'),
+          issues,
+          resourceType: typeof type === 'string' ? type : undefined,
+          profiles: result.profiles,
+        };
       };
+      const { remote } = parts;
+      if (remote === undefined || findings.every(({ rule }) => rule.question === undefined)) return report(findings);
+      return settleRemotely(findings, remote.terminology, remote.whenDown).then(report);
     },
   };
 }

@@ -2,6 +2,7 @@
 import type { JsonObject } from './checks/report.ts';
 import type { CheckSettings } from './checks/services.ts';
 import { createValidator } from './engine.ts';
+import type { ValidatorParts } from './engine.ts';
 import type { PackageSet } from './packages/definitions.ts';
 import { PackageError } from './packages/package-error.ts';
 import { createPolicy } from './policy.ts';
@@ -23,10 +24,12 @@ export interface ValidatorOptions {
   /** Whether issues may quote what was found in the instance; default: only under `hl7`. */
   readonly showFound?: boolean;
   readonly resolveReference?: (reference: string) => JsonObject | undefined;
+  /** A terminology server for what cannot be told offline. */
+  readonly remote?: ValidatorParts['remote'];
 }
 
 export function createValidatorFor(options: ValidatorOptions): Validator {
-  const { packages, policy, settings, overrides, cannotTell, today, showFound, resolveReference } = options;
+  const { packages, policy, settings, overrides, cannotTell, today, showFound, resolveReference, remote } = options;
   return createValidator({
     packages,
     terminology: createTerminology(),
@@ -38,6 +41,7 @@ export function createValidatorFor(options: ValidatorOptions): Validator {
       ...(showFound !== undefined && { showFound }),
     }),
     ...(resolveReference !== undefined && { resolveReference }),
+    ...(remote !== undefined && { remote }),
   });
 }
 

@@ -20,6 +20,16 @@ export interface Rule {
   readonly text: string;
   /** `profile|version#element`. */
   readonly profile?: string | undefined;
+  /** Where it only says that a code could not be judged here: what a terminology server would have to be asked. */
+  readonly question?: BindingQuestion | undefined;
+}
+
+export interface BindingQuestion {
+  /** `url|version` of the value set. */
+  readonly valueSet: string;
+  readonly strength: 'required' | 'extensible' | 'maximum';
+  /** What is wrong when the answer is no. */
+  readonly refused: Rule;
 }
 
 export interface Finding {

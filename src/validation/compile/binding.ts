@@ -226,20 +226,22 @@ class BindingFindings {
     const sample = set.sample(8);
     const among = sample.length === 0 ? '' : ` (such as ${sample.join(', ')})`;
     const severity = strength === 'extensible' ? 'warning' : 'error';
+    const refused: Rule = {
+      id: `binding-${strength}`,
+      severity,
+      code: 'code-invalid',
+      text: `No code of the value set ${set.canonical}${among}: ${strength === 'extensible' ? 'use one of it where one fits' : 'one of it is required'}`,
+      profile,
+    };
     this.rules = {
-      no: {
-        id: `binding-${strength}`,
-        severity,
-        code: 'code-invalid',
-        text: `No code of the value set ${set.canonical}${among}: ${strength === 'extensible' ? 'use one of it where one fits' : 'one of it is required'}`,
-        profile,
-      },
+      no: refused,
       unknown: {
         id: 'binding-cannot-tell',
         severity: 'warning',
         code: 'not-supported',
         text: `Whether the code is in the value set ${set.canonical} (${strength}) cannot be told without a terminology server`,
         profile,
+        question: { valueSet: set.canonical, strength, refused },
       },
       missing: {
         id: 'binding-missing-code',

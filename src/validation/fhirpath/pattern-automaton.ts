@@ -315,6 +315,8 @@ function follow(
         break;
       case 'match':
         return true;
+      case undefined:
+        break;
     }
   }
   return false;
