@@ -22,13 +22,15 @@ export class EngineView implements LedgerView {
   readonly #engine: LedgerEngine;
   readonly origin: string;
   readonly member: string | undefined;
-  readonly originKey: string | undefined;
 
   constructor(engine: LedgerEngine) {
     this.#engine = engine;
     this.origin = engine.genesis.origin;
     this.member = engine.options.member;
-    this.originKey = engine.genesis.members.find(({ name }) => name === this.member)?.originKey.text;
+  }
+
+  get originKey(): string | undefined {
+    return this.#engine.membership().members.find(({ name }) => name === this.member)?.originKey.text;
   }
 
   genesisBytes(): Uint8Array {
@@ -67,7 +69,8 @@ export class EngineView implements LedgerView {
     const path = buildInclusionProof(place.leafIndex, size, (level, index) => replica.tree.node(level, index));
     const nodes = found.events.map((event) => leafHash(event));
     const eventPath = buildInclusionProof(place.position, nodes.length, (level, index) => subtree(nodes, level, index));
-    const extra = { event: found.event, header: found.header, path: eventPath, position: place.position };
+    const history = this.#engine.governance.history(size, (at) => finality.noteAt(at));
+    const extra = { event: found.event, header: found.header, path: eventPath, position: place.position, history };
     return { state: 'final', text: formatReceipt({ index: place.leafIndex, path, checkpoint, extra }) };
   }
 

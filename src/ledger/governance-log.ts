@@ -1,5 +1,6 @@
 import type { Genesis } from './genesis.ts';
 import { activate, takeGovernance, waitingSince, type GovernanceStep } from './governance.ts';
+import { buildHistory } from './governance-history.ts';
 import { genesisState, latestVersion, versionAtSize, type GovernanceState } from './governance-state.ts';
 import { membershipOf, type Membership } from './membership.ts';
 import type { Replica } from './replica.ts';
@@ -15,6 +16,8 @@ type Note = { readonly leaf: number } | { readonly activate: number };
 export class GovernanceLog {
   readonly #replica: Replica;
   #state: GovernanceState;
+  /** Leaves of accepted governance records. */
+  readonly #leaves: number[] = [];
 
   constructor(genesis: Genesis, replica: Replica, storage: LedgerStorage) {
     this.#replica = replica;
@@ -24,6 +27,7 @@ export class GovernanceLog {
       if ('activate' in note) this.#state = activate(this.#state, note.activate);
       else {
         const { header, body } = replica.leaf(note.leaf);
+        this.#leaves.push(note.leaf);
         this.#state = takeGovernance(this.#state, { header, body: body ?? new Uint8Array() }, note.leaf).state;
       }
     }
@@ -47,6 +51,7 @@ export class GovernanceLog {
   taken(step: GovernanceStep, leafIndex: number): void {
     if (step.verdict !== 'accepted') return;
     this.#state = step.state;
+    this.#leaves.push(leafIndex);
     this.#note(leafIndex, 0, { leaf: leafIndex });
   }
 
@@ -60,6 +65,25 @@ export class GovernanceLog {
   /** A size that must be final, under the membership before it, before any greater one is cosigned. */
   gate(finalSize: number): number | undefined {
     return this.#state.versions.find(({ from }) => from > finalSize)?.from;
+  }
+
+  /**
+   * How the membership for checkpoints of this size came to be: what a receipt carries for who has the genesis alone.
+   * @param finalNote the final checkpoint of a size
+   * @returns undefined where nothing has changed since the genesis, or where a checkpoint that put a change in force is not here yet
+   */
+  history(size: number, finalNote: (size: number) => Uint8Array | undefined): Uint8Array | undefined {
+    const sizes = this.#state.versions.map(({ from }) => from).filter((from) => from > 0 && from < size);
+    const checkpoints = sizes.map(finalNote).filter((note) => note !== undefined);
+    const last = sizes.at(-1);
+    if (last === undefined || checkpoints.length < sizes.length) return undefined;
+    const records = this.#leaves
+      .filter((leaf) => leaf < last)
+      .map((index) => {
+        const { header, body } = this.#replica.leaf(index);
+        return { index, header, body: body ?? new Uint8Array() };
+      });
+    return buildHistory({ records, checkpoints, readNode: (level, index) => this.#replica.tree.node(level, index) });
   }
 
   #note(place: number, order: number, note: Note): void {

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildGovernance } from '../../src/ledger/governance-record.ts';
 import { parseSignerKey } from '../../src/ledger/note-key.ts';
+import { parseReceipt } from '../../src/ledger/receipt.ts';
+import { verifyReceipt } from '../../src/ledger/verifier.ts';
 import { Random } from './interleavings/random.ts';
 import { assertOneHistory, incidentsOf } from './interleavings/invariants.ts';
 import { World } from './interleavings/world.ts';
@@ -77,4 +79,14 @@ test('a suspended member no longer counts, and the others go on without it', asy
       for (const member of world.members.slice(0, 3)) await world.step(name, member);
   }
   assert.equal(first.view?.proofState(event?.id ?? '').state, 'final');
+  const receipt = first.view?.receipt(event?.id ?? '');
+  assert.ok(receipt?.state === 'final');
+  const genesis = first.view?.genesisBytes();
+  const facts = await verifyReceipt({ receipt: Buffer.from(receipt.text), genesis });
+  assert.equal(facts.author, first.identity.name);
+  assert.equal(facts.cosigners.length, 3);
+  assert.ok(
+    parseReceipt(Buffer.from(receipt.text)).extra.history !== undefined,
+    'the genesis alone does not know of the change',
+  );
 });
