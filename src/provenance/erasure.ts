@@ -78,6 +78,7 @@ export async function erasePatient(
   const erased = recorder.prepareErasure(exchange, intentOf(erasure), outcomeOf(erasure), erasure.ground);
   const erasedParts = store.transaction(() => {
     const parts = removeRows(store, doomed, tag);
+    recorder.intents.forgetPatient(erasure.upstream, erasure.patient);
     // Once this is committed the erasure stands: a crash right after it is finished by the next start, which destroys the key.
     store.insertTombstone({ tag, idBytes, erasedMs: exchange.startedMs, keyId: store.keys.subjectKey(tag)?.keyId });
     erased.insert();

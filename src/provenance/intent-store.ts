@@ -2,7 +2,7 @@ import type { StatementSync } from 'node:sqlite';
 import { seal, unseal } from './cipher.ts';
 import type { ExchangeIntent, OpenExchange } from './exchange-record.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
-import { base64url } from './record.ts';
+import { base64url, patientsNamedByRequest } from './record.ts';
 
 /** An exchange whose end is not recorded. */
 export interface OpenIntent extends OpenExchange {
@@ -16,6 +16,7 @@ export interface OpenIntent extends OpenExchange {
 export class IntentStore {
   readonly #store: ProvenanceStore;
   readonly #insert: StatementSync;
+  readonly #update: StatementSync;
   readonly #delete: StatementSync;
   readonly #select: StatementSync;
   readonly #probe: StatementSync;
@@ -24,6 +25,7 @@ export class IntentStore {
   constructor(store: ProvenanceStore) {
     this.#store = store;
     this.#insert = store.database.prepare('INSERT INTO intent (event_id, started_ms, sealed) VALUES (?, ?, ?)');
+    this.#update = store.database.prepare('UPDATE intent SET sealed = ? WHERE event_id = ?');
     this.#delete = store.database.prepare('DELETE FROM intent WHERE event_id = ?');
     this.#select = store.database.prepare('SELECT event_id, started_ms, sealed FROM intent ORDER BY started_ms');
     this.#probe = store.database.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES ('probe', ?)");
@@ -60,19 +62,45 @@ export class IntentStore {
     return this.#underWay;
   }
 
+  /**
+   * Inside an erasure's transaction: takes everything out of intents that concern a Patient, which are under the store's key and not the Patient's. What an
+   * interrupted one wrote can then no longer be found out: it ends as unknown.
+   */
+  forgetPatient(upstream: string, patient: string): void {
+    for (const { eventId, intent } of this.#all()) {
+      const isNamed =
+        intent.entities.some((entity) => entity.upstream === upstream && entity.patients.includes(patient)) ||
+        patientsNamedByRequest(intent).some((one) => one.upstream === upstream && one.patient === patient);
+      if (!isNamed) continue;
+      const idBytes = Buffer.from(eventId, 'base64url');
+      const { subject, user, patient: bound, ...caller } = intent.caller;
+      const isStaff = bound === undefined;
+      const bare: ExchangeIntent = {
+        ...intent,
+        caller: { ...caller, subject: isStaff ? subject : '', user: isStaff ? user : undefined, patient: undefined },
+        resourceId: undefined,
+        parameters: undefined,
+        patients: [],
+        entities: [],
+      };
+      this.#update.run(this.seal(idBytes, bare), idBytes);
+    }
+  }
+
   /** Intents that nobody works on any more, oldest first. @throws {ProvenanceError} corrupt */
   abandoned(): OpenIntent[] {
+    return this.#all().filter(({ eventId }) => !this.#underWay.has(eventId));
+  }
+
+  #all(): OpenIntent[] {
     const rows = this.#select.all() as { event_id: Uint8Array; started_ms: number; sealed: Uint8Array }[];
-    return rows
-      .map((row) => ({ row, eventId: base64url(row.event_id) }))
-      .filter(({ eventId }) => !this.#underWay.has(eventId))
-      .map(({ row, eventId }) => ({
-        eventId,
-        startedMs: row.started_ms,
-        intent: JSON.parse(
-          Buffer.from(unseal(this.#store.keys.storeKey, row.sealed, context(row.event_id))).toString('utf8'),
-        ) as ExchangeIntent,
-      }));
+    return rows.map((row) => ({
+      eventId: base64url(row.event_id),
+      startedMs: row.started_ms,
+      intent: JSON.parse(
+        Buffer.from(unseal(this.#store.keys.storeKey, row.sealed, context(row.event_id))).toString('utf8'),
+      ) as ExchangeIntent,
+    }));
   }
 }
 

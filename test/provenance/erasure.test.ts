@@ -10,6 +10,7 @@ import {
   bytesOfFolder,
   makeCaller,
   makeEntity,
+  makeIntent,
   openProvenance,
   record,
   type TestProvenance,
@@ -148,6 +149,21 @@ describe('erasePatient', () => {
       last = last.reopen();
       assert.equal(last.store.keys.subjectKey(tag), undefined);
     }
+  });
+
+  test('empties intents that concern the Patient, so that an interrupted one ends as unknown', async (t) => {
+    const first = openProvenance(t);
+    const intent = { interaction: 'update' as const, kind: 'received' as const, parameters: 'x', resourceId: 'o1' };
+    await first.recorder.begin(makeIntent({ ...intent, entities: [makeEntity()] }));
+    await first.recorder.begin(makeIntent({ ...intent, entities: [makeEntity({ patients: ['p2'] })] }));
+    const provenance = first.reopen();
+    await erase(provenance, 'p1');
+    const [bare, whole] = provenance.recorder.intents.abandoned();
+    assert.deepEqual(
+      [bare?.intent.entities, bare?.intent.parameters, bare?.intent.resourceId],
+      [[], undefined, undefined],
+    );
+    assert.equal(whole?.intent.entities.length, 1);
   });
 
   test('finds what was recorded while it was looking', async (t) => {
