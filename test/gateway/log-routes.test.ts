@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { after, before, describe, test } from 'node:test';
+import supertest from 'supertest';
+import { createPeerClient } from '../../src/gateway/peer-client.ts';
+import { PeerError } from '../../src/gateway/peer-error.ts';
+import type { LedgerView } from '../../src/ledger/ledger-view.ts';
+import type { AddCheckpointResult } from '../../src/ledger/peer.ts';
+import { openGateway } from '../support/gateway.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import { emptyLedgerView } from '../support/ledger-view.ts';
+
+const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
+const blob = bytes('a header');
+const hash = new Uint8Array(createHash('sha256').update(blob).digest());
+
+/** The routes of the ledger, without a token, and the client with which members ask each other, against one another. */
+describe('the ledger over HTTP', () => {
+  let gateway: TestGateway;
+  let client: ReturnType<typeof supertest>;
+  let peer: ReturnType<typeof createPeerClient>;
+  let result: AddCheckpointResult = { status: 200, cosignatures: '— w sig\n' };
+  const bodies: Uint8Array[] = [];
+
+  const ledger: LedgerView = {
+    ...emptyLedgerView(),
+    checkpoint: () => bytes('origin\n7\nroot\n'),
+    tile: (level, index, width) => (level === 0 && index === 1234067 && width === 8 ? bytes('tile') : undefined),
+    entryBundle: (index, width) => (index === 0 && width === undefined ? bytes('entries') : undefined),
+    blob: (wanted) => (Buffer.from(wanted).equals(hash) ? blob : undefined),
+    policyFile: () => 'log x\n',
+    genesisBytes: () => bytes('{}'),
+    receipt: (id) => {
+      if (id === 'final') return { state: 'final', text: 'c2sp.org/tlog-proof@v1\n' };
+      return id === 'pending' ? { state: 'pending', signers: 1, members: 3 } : { state: 'unknown' };
+    },
+    head: (writer) =>
+      writer === 'w-1' ? { writer, member: 'm', batch: 4, headerHash: hash, nextEvent: 9, leafIndex: 5 } : undefined,
+    evidenceNames: () => ['e1'],
+    evidence: (name) => (name === 'e1' ? bytes('evidence') : undefined),
+    addCheckpoint: (body) => {
+      bodies.push(body);
+      return Promise.resolve(result);
+    },
+  };
+
+  before(async () => {
+    gateway = await openGateway({ upstreams: [], urls: {}, parts: { ledger } });
+    const url = await gateway.listen();
+    client = supertest(url);
+    peer = createPeerClient({ member: 'm', url: `${url}/ledger` });
+  });
+  after(() => gateway.close());
+
+  const table: readonly (readonly [path: string, type: RegExp, cache: RegExp])[] = [
+    ['checkpoint', /^text\/plain/, /no-cache/],
+    ['tile/0/x001/x234/067.p/8', /^application\/octet-stream/, /immutable/],
+    ['tile/entries/000', /^application\/octet-stream/, /immutable/],
+    ['blob/' + Buffer.from(hash).toString('hex'), /^application\/octet-stream/, /immutable/],
+    ['policy', /^text\/plain/, /no-cache/],
+    ['genesis', /^application\/json/, /immutable/],
+    ['receipt/final', /^text\/plain/, /no-cache/],
+    ['head/w-1', /^application\/json/, /no-cache/],
+    ['evidence', /^application\/json/, /no-cache/],
+    ['evidence/e1', /^application\/octet-stream/, /immutable/],
+  ];
+  for (const [path, type, cache] of table) {
+    test(`serves ${path.slice(0, 30)}`, async () => {
+      const answer = await client.get(`/ledger/${path}`);
+      assert.equal(answer.status, 200);
+      assert.match(answer.headers['content-type'] ?? '', type);
+      assert.match(answer.headers['cache-control'] ?? '', cache);
+      assert.equal(answer.headers['access-control-allow-origin'], '*');
+    });
+  }
+
+  test('a receipt waits until it is final', async () => {
+    const pending = await client.get('/ledger/receipt/pending');
+    assert.equal(pending.status, 202);
+    assert.ok(Number(pending.headers['retry-after']) > 0);
+    assert.equal((await client.get('/ledger/receipt/none')).status, 404);
+  });
+
+  test('only canonical tile paths name a tile', async () => {
+    for (const path of [
+      'tile/0/1',
+      'tile/0/x000/001',
+      'tile/64/000',
+      'tile/0/000.p/0',
+      'tile/0/000.p/256',
+      'tile/x/000',
+      'tile/0/000/',
+      'blob/zz',
+    ]) {
+      assert.equal((await client.get(`/ledger/${path}`)).status, 404, path);
+    }
+  });
+
+  test('a peer gets what is here, undefined for what is not, and an error for what it cannot believe', async () => {
+    assert.deepEqual(Buffer.from((await peer.checkpoint()) ?? []), Buffer.from('origin\n7\nroot\n'));
+    assert.deepEqual(Buffer.from((await peer.blob(hash)) ?? []), Buffer.from(blob));
+    assert.equal(await peer.blob(new Uint8Array(32)), undefined);
+    assert.deepEqual(Buffer.from((await peer.tile(0, 1234067, 8)) ?? []), Buffer.from('tile'));
+    assert.deepEqual(Buffer.from((await peer.entryBundle(0)) ?? []), Buffer.from('entries'));
+    assert.deepEqual(await peer.head('w-1'), { writer: 'w-1', batch: 4 });
+    assert.equal(await peer.head('w-2'), undefined);
+    const nobody = createPeerClient({ member: 'x', url: 'http://127.0.0.1:9/ledger' });
+    await assert.rejects(nobody.checkpoint(), (error) => error instanceof PeerError && error.code === 'unreachable');
+  });
+
+  test('add-checkpoint speaks the witness protocol in both directions', async () => {
+    const body = bytes('old 0\n\nnote');
+    assert.deepEqual(await peer.addCheckpoint(body), result);
+    assert.deepEqual(Buffer.from(bodies.at(-1) ?? []), Buffer.from(body));
+    for (const answer of [
+      { status: 409, size: 12 },
+      { status: 403 },
+      { status: 404 },
+      { status: 422 },
+      { status: 503 },
+    ] as const) {
+      result = answer;
+      assert.deepEqual(await peer.addCheckpoint(body), answer);
+    }
+    const large = await client.post('/ledger/add-checkpoint').send('x'.repeat(70_000));
+    assert.equal(large.status, 413);
+  });
+});
