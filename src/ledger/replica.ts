@@ -3,7 +3,7 @@ import { EventIndex } from './event-index.ts';
 import { parseEntryBundle } from './entry-bundle.ts';
 import { FormatError } from './format-error.ts';
 import { LedgerError } from './ledger-error.ts';
-import { LeafStore, type LeafRecord } from './leaf-store.ts';
+import { LeafStore, type LeafRecord, type LeafType, type LeafVerdict } from './leaf-store.ts';
 import type { Incident, WriterChain } from './ledger-view.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import {
@@ -246,7 +246,7 @@ export class Replica {
   }
 
   #indexRecord(index: number, judged: JudgedRecord): void {
-    if (judged.verdict !== 'duplicate') {
+    if (hasOwnBlobs(judged)) {
       if (judged.headerHash !== undefined) this.#addRow(this.#blobs, judged.headerHash, 2 * index, index);
       if (judged.body.length > 0)
         this.#addRow(this.#blobs, judged.bodyHash ?? sha256(judged.body), 2 * index + 1, index);
@@ -269,7 +269,7 @@ export class Replica {
   /** Adds the rows of a committed leaf again: the table in memory does not survive. */
   #indexLeaf(index: number): void {
     const { record, header, body } = this.leaf(index);
-    if (record.verdict !== 'duplicate') {
+    if (hasOwnBlobs(record)) {
       if (header.length > 0) this.#addRow(this.#blobs, sha256(header), 2 * index, index);
       if (body !== undefined && body.length > 0) this.#addRow(this.#blobs, sha256(body), 2 * index + 1, index);
     }
@@ -305,4 +305,9 @@ export function eventKey(event: Uint8Array): Uint8Array {
     Buffer.from(event.buffer, event.byteOffset, event.length).toString('latin1'),
   );
   return Buffer.from(id?.[1] ?? '', 'base64url');
+}
+
+/** A repeated batch is the same bytes as the first; a late cut, of the same number by another member, is not. */
+function hasOwnBlobs({ type, verdict }: { readonly type: LeafType; readonly verdict: LeafVerdict }): boolean {
+  return verdict !== 'duplicate' || type !== 'batch';
 }
