@@ -265,7 +265,8 @@ async function startLedger(
   await Promise.race([started, delay(TOPIC_WAIT_MS, undefined, { ref: false })]);
 }
 
-function openTopic(config: TopicConfig, logger: Logger): Topic {
+/** The topic that a configuration names; not connected yet. */
+export function openTopic(config: TopicConfig, logger: Logger): Topic {
   if (config.kind === 'file') return new FileTopic({ path: config.path });
   const { tls, sasl } = config;
   return new KafkaTopic({

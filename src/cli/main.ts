@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { backupCommand, restoreCommand } from './backup.ts';
 import { checkConfigCommand } from './check-config.ts';
+import { fsckCommand } from './fsck.ts';
 import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
 import { packagesCommand } from './packages.ts';
@@ -41,6 +42,7 @@ const commands = [
   receiptCommand,
   verifyCommand,
   statusCommand,
+  fsckCommand,
   backupCommand,
   restoreCommand,
   rotateMasterKeyCommand,
