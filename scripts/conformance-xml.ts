@@ -20,7 +20,12 @@ interface Place {
  * @throws {Error} not XML, or not a FHIR resource
  */
 export function resourceFromXml(text: string, scope: PackageScope): Json {
-  const document = new DOMParser().parseFromString(text.replace(/^\uFEFF/, ''), 'application/xml');
+  const parser = new DOMParser({
+    onError: (level, message) => {
+      if (level !== 'warning') throw new Error(`not XML: ${message}`);
+    },
+  });
+  const document = parser.parseFromString(text.replace(/^\uFEFF/, ''), 'application/xml');
   const root = document.documentElement;
   if (root === null || root.namespaceURI !== fhirNamespace) throw new Error('not a FHIR resource in XML');
   return readResource(root, scope);
