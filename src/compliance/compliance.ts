@@ -1,5 +1,6 @@
 import type { AuditEvent, Bundle, Parameters, Provenance } from '@medplum/fhirtypes';
 import type { Caller } from '../provenance/exchange-record.ts';
+import type { SweepRequest } from './sweep.ts';
 
 /** Where answers point to, and what they may show. */
 export interface ComplianceView {
@@ -64,6 +65,11 @@ export interface Compliance {
    * @throws {ComplianceError} upstream | unavailable
    */
   verifyVersion(address: VersionAddress): Promise<Parameters>;
+  /**
+   * Verifies every version written through here since a time: Parameters with `checked`, a count for each reason, `coverage`, `durationMs` and a `finding` for each
+   * that is no match. @throws {ComplianceError} unavailable
+   */
+  verifySweep(request: SweepRequest): Promise<Parameters>;
   /** Destroys what opens the records of one Patient and writes the `erased` event. @throws {ProvenanceError} unavailable */
   erasePatient(request: ErasureRequest): Promise<ErasureAnswer>;
 }

@@ -21,6 +21,7 @@ import type {
 import { CSV_HEADER, csvRow } from './export-rows.ts';
 import { proofOf, type Proof } from './proof.ts';
 import { renderProvenance } from './provenance-resource.ts';
+import { verifySweep } from './sweep.ts';
 import { verifyVersion } from './verify-version.ts';
 
 export interface ComplianceOptions {
@@ -86,6 +87,9 @@ export function createCompliance(options: ComplianceOptions): Compliance {
     };
   };
 
+  const verify = (address: VersionAddress): Promise<Parameters> =>
+    guarded(() => verifyVersion(address, { ...options, outbox: recorder.outbox }));
+
   const read = (id: string, view: ComplianceView): OpenedRecord | undefined => {
     const idBytes = Buffer.from(eventIdOf(id), 'base64url');
     const filter = restrict({ events: [[idBytes]], newestFirst: true }, view);
@@ -115,7 +119,8 @@ export function createCompliance(options: ComplianceOptions): Compliance {
             : (opened: OpenedRecord) => `${JSON.stringify(auditEvent(opened, view))}\n`;
         return rows(queries, filter, format === 'csv' ? CSV_HEADER : '', row);
       }),
-    verifyVersion: (address) => guarded(() => verifyVersion(address, { ...options, outbox: recorder.outbox })),
+    verifyVersion: verify,
+    verifySweep: (request) => guarded(() => verifySweep(request, { queries, verify, clock })),
     erasePatient: (request) => erase(request, options),
   };
 }

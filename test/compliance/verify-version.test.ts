@@ -25,7 +25,7 @@ function answer({ parameter }: Parameters): Record<string, unknown> {
   return Object.fromEntries(
     (parameter ?? []).map((one) => [
       one.name,
-      one.valueBoolean ?? one.valueCode ?? one.valueString ?? one.valueDecimal,
+      one.valueBoolean ?? one.valueCode ?? one.valueString ?? one.valueDecimal ?? one.valueInteger,
     ]),
   );
 }
@@ -98,5 +98,28 @@ describe('verifyVersion', () => {
     const { verify, upstream } = await oneCreate(t);
     upstream.set('Observation/o1/_history/1', '<html>');
     await assert.rejects(verify(), { code: 'upstream' });
+  });
+});
+
+describe('verifySweep', () => {
+  test('counts every reason and lists what is no match', async (t) => {
+    const { provenance, compliance, upstream } = await oneCreate(t);
+    for (const id of ['o2', 'o3']) await recordCreate(provenance.recorder, { id, stored });
+    upstream.set('Observation/o2/_history/1', text.replace('1.0', '9'));
+    const swept = await compliance.verifySweep({ sinceMs: 0, limit: 10 });
+    const found = answer({ resourceType: 'Parameters', parameter: swept.parameter?.filter(({ part }) => !part) ?? [] });
+    assert.deepEqual(found, { checked: 3, match: 1, changed: 1, missing: 1, coverage: 100, durationMs: 0 });
+    const findings = swept.parameter?.flatMap(({ part }) => (part ? [part[0]?.valueString] : []));
+    assert.deepEqual(findings?.sort(), ['Observation/ehr.o2/_history/1', 'Observation/ehr.o3/_history/1']);
+  });
+
+  test('says how much it left out, and takes an upstream that cannot be asked for what it is', async (t) => {
+    const { provenance, compliance, upstream } = await oneCreate(t);
+    await recordCreate(provenance.recorder, { id: 'o2', stored });
+    upstream.set('Observation/o2/_history/1', '<html>');
+    const swept = answer(await compliance.verifySweep({ sinceMs: 0, limit: 1 }));
+    assert.deepEqual([swept['checked'], swept['unreachable'], swept['coverage']], [1, 1, 50]);
+    const later = answer(await compliance.verifySweep({ sinceMs: provenance.clock.nowMs + 1, limit: 1 }));
+    assert.deepEqual([later['checked'], later['coverage']], [0, 100]);
   });
 });
