@@ -88,6 +88,7 @@ export class Engine {
     this.extensions = new ExtensionChecks({
       scope,
       compile: (definition) => this.profiles.profile(definition),
+      tree: (definition) => this.model.tree(definition),
       ancestors: (type) => this.model.type(type)?.ancestors ?? [],
     });
     this.base = createBaseChecks({

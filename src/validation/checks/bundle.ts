@@ -1,6 +1,6 @@
 /** Bundles beyond their invariants (http://hl7.org/fhir/R4/bundle.html): identity of entries, links, and what documents and messages hold together. */
 import { isObject, objects } from '../compile/element-tree.ts';
-import { isAbsoluteUri, isUuid } from '../primitives/scanners.ts';
+import { isAbsoluteUri } from '../primitives/scanners.ts';
 import { checkSearchResults } from './bundle-search.ts';
 import { BundleIndex, parseRestReference } from './references.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
@@ -15,11 +15,6 @@ const fullUrlMissingRule = rule(
   'But for transactions and batches each entry must have a fullUrl, which says what resource it is',
 );
 const fullUrlRelativeRule = rule('bundle-full-url-relative', 'invalid', 'The fullUrl must be an absolute URL');
-const fullUrlUuidRule = rule(
-  'bundle-full-url-uuid',
-  'invalid',
-  'The UUID of a fullUrl must be valid and in lower case',
-);
 const fullUrlIdRule = rule(
   'bundle-full-url-id',
   'invalid',
@@ -69,10 +64,6 @@ function checkIdentity(entry: JsonObject, type: unknown, place: string, c: Check
   }
   if (typeof fullUrl !== 'string') return;
   if (!isAbsoluteUri(fullUrl)) return;
-  if (fullUrl.startsWith('urn:uuid:')) {
-    if (!isUuid(fullUrl.slice(9), true)) c.report(fullUrlUuidRule, place + '.fullUrl', fullUrl);
-    return;
-  }
   if (!isObject(resource)) return;
   const rest = parseRestReference(fullUrl);
   if (rest?.base === undefined) return;

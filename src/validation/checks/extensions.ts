@@ -1,6 +1,6 @@
 /** Extensions: their definition, where they may stand, whether they may modify (http://hl7.org/fhir/R4/extensibility.html). */
 import type { CompiledProfile } from '../compile/profile.ts';
-import { isObject, objects } from '../compile/element-tree.ts';
+import { isObject, objects, type ElementNode } from '../compile/element-tree.ts';
 import type { Definition, PackageScope } from '../packages/definitions.ts';
 import { isAbsoluteUri } from '../primitives/scanners.ts';
 import { canonicalResources } from './canonical-resources.ts';
@@ -10,6 +10,7 @@ import type { CheckContext, JsonObject, Rule } from './report.ts';
 export interface ExtensionParts {
   readonly scope: PackageScope;
   compile(definition: Definition): CompiledProfile | undefined;
+  tree(definition: Definition): ElementNode | undefined;
   ancestors(type: string): readonly string[];
   /** Whether the element at the place is among the results of a FHIRPath expression; undefined when that cannot be told. */
   selects?(expression: string, c: CheckContext): boolean | undefined;
@@ -141,22 +142,18 @@ export class ExtensionChecks {
   }
 
   private describe(definition: Definition): KnownExtension {
-    const { resource } = definition;
-    const elements = objects(isObject(resource['snapshot']) ? resource['snapshot']['element'] : undefined);
-    const parts = elements.flatMap((element) =>
-      /^Extension\.extension:[^.]+\.url$/.test(String(element['id'])) && typeof element['fixedUri'] === 'string'
-        ? [element['fixedUri']]
-        : [],
-    );
+    const root = this.parts.tree(definition);
+    const slices = root?.children.find((child) => child.name === 'extension')?.slices ?? [];
+    const urls = slices.flatMap((slice) => slice.children.find((child) => child.name === 'url')?.fixed?.value ?? []);
     return {
       definition,
       profile: this.parts.compile(definition),
-      modifier: elements[0]?.['isModifier'] === true,
-      contexts: objects(resource['context']).map((context) => ({
+      modifier: root?.isModifier === true,
+      contexts: objects(definition.resource['context']).map((context) => ({
         type: String(context['type']),
         expression: String(context['expression']),
       })),
-      partUrls: parts.length === 0 ? undefined : new Set(parts),
+      partUrls: urls.length === 0 ? undefined : new Set(urls.map(String)),
     };
   }
 
