@@ -1,5 +1,5 @@
 import { sha256 } from '../hash.ts';
-import { clientFailure, judgeFetch, type FetchedMessage } from './kafka-fetch.ts';
+import { clientFailure, judgeFetch, type ClientFailure, type FetchedMessage } from './kafka-fetch.ts';
 import { TransportError, type TopicAnchor, type TopicRead } from './transport.ts';
 
 interface FetchPartition {
@@ -205,7 +205,9 @@ export class KafkaReader {
     const failure = clientFailure(error);
     const at = { cause: error, offset: fromOffset };
     if (failure.type === 'OFFSET_OUT_OF_RANGE') {
-      const { startOffset, endOffset } = await this.#limits();
+      const limits = await this.#limitsNow(failure);
+      if (limits === undefined) return;
+      const { startOffset, endOffset } = limits;
       const offset = this.#mustCheckDelivered && this.#delivered !== undefined ? this.#delivered.offset : fromOffset;
       if (offset < startOffset)
         throw new TransportError('trimmed', `wanted ${offset}, the log starts at ${startOffset}`, at);
@@ -229,6 +231,17 @@ export class KafkaReader {
       }
     }
     await this.#reconnect(failure);
+  }
+
+  /** Both ends of the log; undefined when they cannot be had before the leader is looked up anew. */
+  async #limitsNow(failure: ClientFailure): Promise<{ startOffset: bigint; endOffset: bigint } | undefined> {
+    try {
+      return await this.#limits();
+    } catch (error) {
+      this.#options.onNote('limits-retry', error);
+      await this.#reconnect(failure);
+      return undefined;
+    }
   }
 
   async #reconnect(failure: { name: string; host: string | undefined; port: number | undefined }): Promise<void> {
