@@ -11,7 +11,7 @@ export type SeverityChoice = IssueSeverity | 'ignore';
 export interface SeverityOverride {
   /** Issue id, or a prefix ending in `*`, e.g. `invariant:us-core-*`; undefined matches every id. */
   readonly issue?: string | undefined;
-  /** FHIRPath of an element, indexes left out, or a prefix ending in `*`; undefined matches every place. */
+  /** FHIRPath of an element, indexes left out, a prefix ending in `*` or an ending after `*`; undefined matches every place. */
   readonly expression?: string | undefined;
   readonly severity: SeverityChoice;
   readonly reason: string;
@@ -54,6 +54,12 @@ const gatewayOverrides: readonly SeverityOverride[] = [
   },
   {
     issue: 'extension-unknown',
+    expression: '*.modifierExtension',
+    severity: 'error',
+    reason: 'R4 extensibility: what is modified by an unknown extension must not be used',
+  },
+  {
+    issue: 'extension-unknown',
     severity: 'warning',
     reason: 'R4 extensibility: unknown extensions that do not modify are to be ignored',
   },
@@ -63,6 +69,11 @@ const gatewayOverrides: readonly SeverityOverride[] = [
     reason: 'the code carries the meaning; displays vary by language and edition',
   },
   { issue: 'url-unresolved', severity: 'warning', reason: 'a canonical need not be loaded here to be right' },
+  {
+    issue: 'narrative-link-unresolved',
+    severity: 'warning',
+    reason: 'a dead link in the narrative does not change what it says',
+  },
   { issue: 'best-practice:*', severity: 'information', reason: 'best practice is advice' },
 ];
 
@@ -107,5 +118,6 @@ function matching(
 }
 
 function matchesPattern(pattern: string, text: string): boolean {
+  if (pattern.startsWith('*')) return text.endsWith(pattern.slice(1));
   return pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : pattern === text;
 }

@@ -24,6 +24,12 @@ describe('createPolicy', () => {
     assert.equal(policy.severityOf(rule('cardinality-minimum'), 'Patient'), 'error');
   });
 
+  test('gateway refuses unknown extensions that modify', () => {
+    const policy = createPolicy('gateway');
+    assert.equal(policy.severityOf(rule('extension-unknown'), 'Patient.modifierExtension[0]'), 'error');
+    assert.equal(policy.severityOf(rule('extension-unknown'), 'Patient.extension[0]'), 'warning');
+  });
+
   test('gateway does not show what was found, hl7 does', () => {
     assert.deepEqual([createPolicy('gateway').showFound, createPolicy('hl7').showFound], [false, true]);
   });

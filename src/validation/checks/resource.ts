@@ -23,12 +23,6 @@ const unknownTypeRule: Rule = {
   code: 'invalid',
   text: 'There is no such resource type',
 };
-const idExtensionRule: Rule = {
-  id: 'resource-id-extension',
-  severity: 'error',
-  code: 'structure',
-  text: 'The id of a resource has no extensions',
-};
 const unknownProfileRule: Rule = {
   id: 'profile-cannot-tell',
   severity: 'warning',
@@ -57,8 +51,6 @@ export class ResourceChecks {
       return;
     }
     c.describe(type.facts);
-    const idSibling = resource['_id'];
-    if (isObject(idSibling) && idSibling['extension'] !== undefined) c.report(idExtensionRule, '.id');
     type.check(resource, c);
     const applied: CompiledProfile[] = [...required];
     if (c.services.settings.obeyDeclaredProfiles) this.addDeclared(resource, applied, c);
