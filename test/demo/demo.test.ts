@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -138,6 +138,15 @@ async function checkSummary(summary: Summary): Promise<void> {
   const byPolicy = await runCli(['verify', summary.receipt, '--policy', summary.policy]);
   assert.equal(byPolicy.code, 0);
   assert.match(byPolicy.stdout, /^author: not checked$/m);
+  const altered = join(folder, 'altered.txt');
+  const receipt = readFileSync(summary.receipt, 'utf8');
+  writeFileSync(
+    altered,
+    receipt.replace(/^index (\d+)$/m, (_line, index: string) => `index ${Number(index) + 1}`),
+  );
+  assert.notEqual(readFileSync(altered, 'utf8'), receipt);
+  assert.equal((await runCli(['verify', altered, '--genesis', summary.genesis])).code, 1);
+  assert.equal((await runCli(['verify', summary.policy, '--genesis', summary.genesis])).code, 2);
 }
 
 /** Patients in each upstream, asked directly. */
@@ -172,10 +181,22 @@ describe('the demo consortium', { timeout: 300_000 }, () => {
     );
     assert.equal(audit.status, 200);
     assert.ok((audit.body.entry ?? []).length > 0);
+    for (const { name, ledgerUrl } of summary.members) {
+      const served = await runCli(['fsck', '--ledger', ledgerUrl, '--genesis', summary.genesis]);
+      assert.equal(served.code, 0, `${name}: ${served.stdout}`);
+      const stored = await runCli(['fsck', '--config', join(dataDir, 'members', name, 'gateway.yaml'), '--topic']);
+      assert.equal(stored.code, 0, `${name}: ${stored.stdout}`);
+    }
     const pids = demoPids();
     assert.equal(pids.length, 10);
     for (const pid of pids) process.kill(pid, 'SIGKILL');
     await demo.ended;
+    const copy = join(folder, 'ledger-copy');
+    cpSync(join(dataDir, 'members', 'payer', 'data', 'ledger'), copy, { recursive: true });
+    const headers = readFileSync(join(copy, 'headers.bin'));
+    headers[400] = (headers[400] ?? 0) ^ 1;
+    writeFileSync(join(copy, 'headers.bin'), headers);
+    assert.equal((await runCli(['fsck', '--data', copy, '--genesis', summary.genesis])).code, 1);
     Object.assign(first, { summary, patients });
   });
 
