@@ -39,13 +39,6 @@ export function belowBase(url: string, base: string): string | undefined {
   return rest.startsWith('?') ? rest : undefined;
 }
 
-/** Id on the federated address. @throws {RangeError} when the result would pass FHIR's 64 characters */
-export function federatedId(upstream: string, id: string): string {
-  const text = `${upstream}.${id}`;
-  if (text.length > 64) throw new RangeError('the id does not fit the federated address');
-  return text;
-}
-
 /** Splits an id of the federated address; undefined where no known upstream leads it. */
 export function splitFederatedId(
   text: string,

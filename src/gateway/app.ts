@@ -20,6 +20,8 @@ import { smartRoutes } from './smart-configuration.ts';
 /** The mount table of the gateway: one line for each API. */
 export function createApp(parts: GatewayParts): express.Application {
   const services = createServices(parts);
+  // Asked now, so that the first answers already know by what other names the upstreams call themselves.
+  for (const upstream of parts.upstreams.values()) void services.conformance.of(upstream);
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');

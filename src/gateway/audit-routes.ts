@@ -19,6 +19,7 @@ import { traceFailure } from './request-log.ts';
 import { headerOf } from './request.ts';
 import type { GatewayAnswer, GatewayRequest } from './request.ts';
 import { namedPatients } from './search-request.ts';
+import { drained } from './spool.ts';
 
 type AuditType = 'AuditEvent' | 'Provenance';
 
@@ -117,7 +118,7 @@ async function send(request: Request, response: Response, given: Given): Promise
   for (const [name, value] of Object.entries(given.headers)) response.setHeader(name, value);
   for await (const chunk of given.lines) {
     if (response.destroyed) return;
-    if (!response.write(chunk)) await new Promise((resolve) => response.once('drain', resolve).once('close', resolve));
+    if (!response.write(chunk)) await drained(response);
   }
   response.end();
   return;

@@ -13,6 +13,8 @@ export interface TypeConformance {
 }
 
 export interface Conformance {
+  /** The base that the upstream believes to have, where it says so. */
+  readonly ownBase: string | undefined;
   readonly types: ReadonlyMap<string, TypeConformance>;
   readonly interactions: ReadonlySet<string>;
 }
@@ -29,6 +31,7 @@ interface Cached {
 export class ConformanceCache {
   readonly #clock: () => number;
   readonly #cached = new Map<string, Cached>();
+  readonly #ownBases = new Map<string, string>();
 
   constructor(clock: () => number) {
     this.#clock = clock;
@@ -41,9 +44,15 @@ export class ConformanceCache {
     const conformance = readConformance(upstream);
     this.#cached.set(upstream.name, { untilMs: this.#clock() + KEPT_MS, conformance });
     void conformance.then((found) => {
+      if (found?.ownBase !== undefined) this.#ownBases.set(upstream.name, found.ownBase);
       if (found === undefined) this.#cached.set(upstream.name, { untilMs: this.#clock() + RETRIED_MS, conformance });
     });
     return conformance;
+  }
+
+  /** The base that an upstream believes to have, as far as it is known: its links and references may begin with it. */
+  ownBase(upstream: UpstreamClient): string | undefined {
+    return this.#ownBases.get(upstream.name);
   }
 }
 
@@ -77,7 +86,9 @@ export function parseConformance(statement: unknown): Conformance | undefined {
     const type = resource['type'];
     if (typeof type === 'string' && isResourceType(type)) types.set(type, typeConformance(resource));
   }
-  return { types, interactions: codes(rest?.interaction) };
+  const own = isObject(statement['implementation']) ? statement['implementation']['url'] : undefined;
+  const ownBase = typeof own === 'string' && /^https?:\/\/[^/]/.test(own) ? own.replace(/\/+$/, '') : undefined;
+  return { ownBase, types, interactions: codes(rest?.interaction) };
 }
 
 function typeConformance(resource: Readonly<Record<string, unknown>>): TypeConformance {

@@ -138,6 +138,13 @@ function upstreamFacts(error: UpstreamError): ErrorFacts {
       return facts(502, 'too-long', `${who} answered with more than this gateway holds; ask for less.`, error.code);
     case 'not-fhir':
       return facts(502, 'transient', `${who} did not answer in FHIR JSON.`, error.code);
+    case 'credentials':
+      return facts(
+        502,
+        'transient',
+        `${who} does not accept the gateway's own credentials; nothing was done.`,
+        error.code,
+      );
     case 'redirect':
       return facts(502, 'transient', `${who} answered with a redirect, which is not followed.`, error.code);
   }

@@ -19,7 +19,9 @@ import type { GatewayAnswer, GatewayRequest } from './request.ts';
 import { respond } from './respond.ts';
 import { parseRoute } from './route.ts';
 import type { FhirRoute } from './route.ts';
+import type { AddressBook } from './rewrite.ts';
 import { screen } from './screen.ts';
+import type { UpstreamClient } from './upstream-client.ts';
 import { namedPatients, queryText } from './search-request.ts';
 
 /**
@@ -93,8 +95,19 @@ async function openExchange(
     content,
     access: new Access(principal, [...parts.upstreams.keys()]),
     preference: parsePreference(headerOf(request, 'prefer')),
-    book: { gatewayBase: request.base, upstreams: upstreams.map(({ name, base }) => ({ name, base })) },
+    book: addressBook(upstreams, services, request.base),
   };
+}
+
+/** Every base that stands for an upstream; the one it is called by comes first. */
+function addressBook(upstreams: readonly UpstreamClient[], services: Services, gatewayBase: string): AddressBook {
+  const called = upstreams.map(({ name, base }) => ({ name, base }));
+  const believed = upstreams.flatMap((upstream) => {
+    const base = services.conformance.ownBase(upstream);
+    const isOther = base !== undefined && !called.some((one) => one.base === base) && base !== gatewayBase;
+    return isOther ? [{ name: upstream.name, base }] : [];
+  });
+  return { gatewayBase, upstreams: [...called, ...believed] };
 }
 
 function recordingFacts(

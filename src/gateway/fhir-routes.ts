@@ -7,6 +7,7 @@ import { fhirBase, pathSegments, rawQuery, sendAnswer } from './http.ts';
 import { FHIR_JSON, requireJsonAnswer } from './negotiate.ts';
 import type { GatewayParts } from './parts.ts';
 import type { Services } from './plan.ts';
+import { PROVENANCE_RESULT_HEADER, provenanceHeader, provenanceRequest } from './provenance-header.ts';
 import { traceFailure } from './request-log.ts';
 import type { GatewayAnswer, GatewayRequest } from './request.ts';
 import { traceOf } from './request-trace.ts';
@@ -29,7 +30,7 @@ async function answer(
   const gatewayRequest = toGatewayRequest(parts, request, response);
   try {
     if (request.method === 'OPTIONS') return { status: 204, headers: { Allow: METHODS }, body: undefined };
-    return (await metadata(parts, services, gatewayRequest)) ?? (await runExchange(parts, services, gatewayRequest));
+    return (await metadata(parts, services, gatewayRequest)) ?? (await exchangeOf(parts, services, gatewayRequest));
   } catch (error) {
     traceFailure(parts, gatewayRequest, error);
     if (gatewayRequest.trace.reason === 'too-many-requests') parts.metrics.throttled.inc();
@@ -37,6 +38,17 @@ async function answer(
     if (refused.status === 401) parts.metrics.refusedTokens.inc({ reason: gatewayRequest.trace.reason ?? 'unknown' });
     return refused;
   }
+}
+
+/** The exchange, and behind it the one that its X-Provenance header asks for, which is an event of its own. */
+async function exchangeOf(parts: GatewayParts, services: Services, request: GatewayRequest): Promise<GatewayAnswer> {
+  const provenance = provenanceHeader(request);
+  const written = await runExchange(parts, services, request);
+  const more = provenance && provenanceRequest(provenance, request, written);
+  if (more === undefined) return written;
+  const stored = await runExchange(parts, services, more);
+  const result = stored.headers['Location'] ?? `not stored, status ${stored.status}`;
+  return { ...written, headers: { ...written.headers, [PROVENANCE_RESULT_HEADER]: result } };
 }
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';

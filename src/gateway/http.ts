@@ -3,9 +3,11 @@ import { gzip } from 'node:zlib';
 import type { Request, Response } from 'express';
 import { GatewayError } from './gateway-error.ts';
 import type { GatewayAnswer } from './request.ts';
+import { sendSpooled } from './spool.ts';
 
 const compress = promisify(gzip);
 const WORTH_COMPRESSING_BYTES = 1_400;
+const SPOOLED_FROM_BYTES = 1024 * 1024;
 
 /** Our own FHIR base as this client sees it. @throws {GatewayError} bad-request for a Host header that is no host */
 export function fhirBase(request: Request, publicUrl: string | undefined): string {
@@ -37,7 +39,7 @@ export function rawQuery(request: Request): string {
   return mark < 0 ? '' : request.originalUrl.slice(mark + 1);
 }
 
-/** Sends an answer, compressed where the client takes gzip. */
+/** Sends an answer, compressed where the client takes gzip; a long one comes from an encrypted temporary file. */
 export async function sendAnswer(request: Request, response: Response, answer: GatewayAnswer): Promise<void> {
   response.status(answer.status);
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
@@ -56,5 +58,7 @@ export async function sendAnswer(request: Request, response: Response, answer: G
     response.setHeader('Content-Encoding', 'gzip');
   }
   response.setHeader('Content-Length', bytes.byteLength);
-  response.end(request.method === 'HEAD' ? undefined : bytes);
+  if (request.method === 'HEAD') response.end();
+  else if (bytes.byteLength > SPOOLED_FROM_BYTES) await sendSpooled(response, bytes);
+  else response.end(bytes);
 }

@@ -58,6 +58,10 @@ export function logRoutes({ ledger }: GatewayParts): Router {
   router.get('/genesis', (_request, response) => {
     sendFound(response, ledger.genesisBytes(), 'application/json', FOR_EVER);
   });
+  router.get('/governance', (_request, response) => {
+    response.setHeader('Cache-Control', NOW);
+    response.json(ledger.governance());
+  });
   router.get('/evidence', (_request, response) => {
     response.setHeader('Cache-Control', NOW);
     response.json({ evidence: ledger.evidenceNames() });

@@ -8,7 +8,7 @@ import type { Authenticator } from './auth/authenticator.ts';
 import type { GatewayMetrics } from './metrics.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
-/** Limits of one gateway; every one has a typed answer when it is passed. The first five are those of the configuration. */
+/** Limits of one gateway; every one has a typed answer when it is passed. They are those of the configuration. */
 export interface GatewayLimits {
   /** Largest request body after content decoding, bytes; above: 413. The upstream clients hold the limit of answers. */
   readonly requestBytes: number;

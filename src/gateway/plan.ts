@@ -77,7 +77,12 @@ export interface FailedUpstream {
 export interface Reply {
   readonly status: number;
   /** Validators and places, as the upstream gave them. */
-  readonly headers: { readonly etag?: string; readonly lastModified?: string; readonly location?: string };
+  readonly headers: {
+    readonly etag?: string;
+    readonly lastModified?: string;
+    readonly location?: string;
+    readonly retryAfter?: string;
+  };
   readonly shape: 'none' | 'resource' | 'bundle';
   readonly items: readonly ReplyItem[];
   /** The upstream's own Bundle, whose other members are kept; undefined where the Bundle is made here. */

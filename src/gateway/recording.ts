@@ -76,7 +76,9 @@ export class Recording {
   async complete(completion: Completion): Promise<void> {
     const outcome = completion.status < 400 ? '0' : completion.status < 500 ? '4' : '8';
     const entities = completion.entities.length > 0 ? completion.entities : this.#known();
-    await this.#finish(this.#intent.kind, outcome, { ...completion, entities });
+    // An upstream may refuse what the gateway would have let pass.
+    const kind = completion.status === 403 ? 'denied' : this.#intent.kind;
+    await this.#finish(kind, outcome, { ...completion, entities });
   }
 
   /** Records a refusal or failure and makes the answer to it. A crash before this ends leaves the intent to the reconciler. */

@@ -53,6 +53,7 @@ function answerHeaders(
     const location = locationOf(exchange, reply);
     if (location !== undefined) headers['Location'] = location;
   }
+  if (reply.headers.retryAfter !== undefined) headers['Retry-After'] = reply.headers.retryAfter;
   const findings = [...judged.shown, ...screened.notes];
   if (findings.length > 0) headers[VALIDATION_HEADER] = counts(findings);
   return headers;

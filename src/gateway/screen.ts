@@ -10,6 +10,9 @@ import { nestedItems, repliedEntity } from './entity.ts';
 import { GatewayError } from './gateway-error.ts';
 import type { Exchange, Plan, Reply, ReplyItem } from './plan.ts';
 
+/** FHIR R4 `id`. */
+const LONGEST_ID = 64;
+
 /** What of a reply the client gets, and what is recorded of it. */
 export interface Screened {
   readonly items: readonly ReplyItem[];
@@ -40,6 +43,11 @@ export async function screen(exchange: Exchange, plan: Plan, reply: Reply): Prom
       if (reply.shape === 'resource') throw outOfScope();
       withheld += 1;
       if (reply.bundleType?.endsWith('-response') === true) items.push(deniedItem(item));
+      continue;
+    }
+    if (isDisclosed && exchange.route.isFederated && !fitsFederated(item)) {
+      withheld += 1;
+      notes.push(unaddressable(item));
       continue;
     }
     if (isDisclosed && item.resource !== undefined) {
@@ -99,6 +107,16 @@ function deniedItem(item: ReplyItem): ReplyItem {
   const outcome = operationOutcome([{ severity: 'error', code: 'forbidden', text: outOfScope().detail.external }]);
   const text = JSON.stringify({ response: { status: '403', outcome } });
   return { ...item, entry: { text, node: parseJsonText(text).root }, resource: undefined };
+}
+
+function fitsFederated(item: ReplyItem): boolean {
+  const id = item.resource && stringMember(item.resource.node, 'id');
+  return id === undefined || `${item.upstream}.${id}`.length <= LONGEST_ID;
+}
+
+function unaddressable({ upstream }: ReplyItem): OutcomeIssue {
+  const text = `A resource of ${upstream} has an id too long for this address; find it at /fhir/${upstream}.`;
+  return { severity: 'warning', code: 'too-long', text };
 }
 
 async function judgePull({ parts, principal }: Exchange, item: ReplyItem): Promise<Judgement> {

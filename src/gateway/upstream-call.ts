@@ -88,7 +88,7 @@ export function resourceReply(
     versionId: place?.versionId ?? versionOf(answer.headers['etag']),
     resourceType: isVersion ? type : place?.resourceType,
   };
-  const { etag, location, 'last-modified': lastModified } = answer.headers;
+  const { etag, location, 'last-modified': lastModified, 'retry-after': retryAfter } = answer.headers;
   return {
     ...EMPTY_REPLY,
     status: answer.status,
@@ -96,6 +96,7 @@ export function resourceReply(
       ...(etag === undefined ? {} : { etag }),
       ...(lastModified === undefined ? {} : { lastModified }),
       ...(location === undefined ? {} : { location }),
+      ...(retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? { retryAfter } : {}),
     },
     shape: resource === undefined ? 'none' : 'resource',
     items: [item],

@@ -177,6 +177,8 @@ export class UpstreamClient {
     const body = decoded(await this.#read(response.body), headers['content-encoding'], this.#options, this.name);
     // A redirect could lead anywhere, so it is an error of the upstream's and is never followed.
     if (status >= 300 && status < 400 && status !== 304) throw new UpstreamError('redirect', this.name);
+    // A challenge is meant for the gateway: its client can do nothing about it.
+    if (status === 401) throw new UpstreamError('credentials', this.name);
     return { status, headers, body };
   }
 

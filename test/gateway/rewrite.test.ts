@@ -100,11 +100,16 @@ describe('bodies', () => {
   test('a federated body carries its upstream in every id but contained ones, and says where it is from', () => {
     const text =
       '{"resourceType":"Patient","id":"1","contained":[{"resourceType":"Organization","id":"o"}],"managingOrganization":{"reference":"#o"},"link":[{"other":{"reference":"Patient/2"}}]}';
-    const seen = JSON.parse(bodyToClient(slice(text), federated)) as Record<string, never>;
-    assert.equal(seen['id'], 'ehr.1');
-    assert.equal((seen['contained'] as { id: string }[])[0]?.id, 'o');
-    assert.equal((seen['link'] as { other: { reference: string } }[])[0]?.other.reference, 'Patient/ehr.2');
-    assert.equal((seen['meta'] as { source: string }).source, 'https://gw.example/fhir/ehr');
+    const seen = JSON.parse(bodyToClient(slice(text), federated)) as {
+      id: string;
+      contained: { id: string }[];
+      link: { other: { reference: string } }[];
+      meta: { source: string };
+    };
+    assert.equal(seen.id, 'ehr.1');
+    assert.equal(seen.contained[0]?.id, 'o');
+    assert.equal(seen.link[0]?.other.reference, 'Patient/ehr.2');
+    assert.equal(seen.meta.source, 'https://gw.example/fhir/ehr');
   });
 
   test('what goes out and comes back is what it was, but for the stamp', () => {
