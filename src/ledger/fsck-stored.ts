@@ -65,7 +65,8 @@ function bodyState(replica: Replica, index: number): BodyState {
   try {
     const { record, body } = replica.leaf(index);
     if (record.verdict === 'bad-body') return 'never';
-    return body === undefined ? 'pruned' : 'kept';
+    // A body of no length is one that the peer, from which this replica was filled, no longer had.
+    return body === undefined || (record.type === 'batch' && body.length === 0) ? 'pruned' : 'kept';
   } catch (error) {
     if (error instanceof LedgerError) return 'kept';
     throw error;

@@ -10,6 +10,7 @@ import type { IncidentKind } from './ledger-view.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import type { PeerClient } from './peer.ts';
 import type { Replica } from './replica.ts';
+import { judgedWithoutBody } from './replay.ts';
 import { judgeRecord, type JudgeContext, type JudgedRecord } from './replica-judge.ts';
 import type { ReadBack, Sealer } from './sealer.ts';
 import type { Topic, TopicRecord } from './transport.ts';
@@ -78,6 +79,24 @@ export class Intake {
     this.#noteOwn(index, record.offset, judged);
   }
 
+  /**
+   * Takes the record of the next leaf as a peer gave it; the caller has checked it against the leaf.
+   * @param bodyMissing the peer no longer keeps the body that the header names: the header alone decides
+   */
+  takeFromPeer(record: Uint8Array, bodyMissing: boolean): void {
+    const { context } = this.#options;
+    const index = context.replica.head.size;
+    const strict = judgeRecord(record, context);
+    if (index === 0 && strict.verdict !== 'accepted')
+      throw new LedgerError('genesis-mismatch', 'the peer’s log does not begin with the pinned genesis');
+    const judged = bodyMissing && strict.missingBody !== undefined ? judgedWithoutBody(strict) : strict;
+    context.replica.append(judged, undefined);
+    this.#noteGovernance(index, judged);
+    this.#noteFaults(index, judged, judged);
+    this.#noteTime(judged);
+    this.#noteOwn(index, -1n, judged);
+  }
+
   /** Tells the sealer of own batches below `durableSize`. */
   settleOwn(durableSize: number): 'ok' | 'foreign-signer' {
     const { own, context } = this.#options;
@@ -129,7 +148,7 @@ export class Intake {
       this.#readBack.push({ batch, headerHash: judged.headerHash, leafIndex: index });
       own.sealer.sends.forgetBelow(batch - 256);
     }
-    if (this.#exactSends !== true) return;
+    if (this.#exactSends !== true || offset < 0n) return;
     if (!own.sealer.sends.seen(batch, offset)) {
       const detail = `batch ${String(batch)} stands where no send of it was acknowledged`;
       this.#incident('duplicated', index, own, detail);

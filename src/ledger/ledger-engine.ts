@@ -1,8 +1,10 @@
+import { bootstrapFrom, dropUnverified } from './bootstrap.ts';
 import type { CosignerStore } from './cosigner-store.ts';
 import { Finality } from './finality.ts';
 import { ForkWatch } from './fork-watch.ts';
 import { genesisFrame, parseGenesis, type Genesis } from './genesis.ts';
 import { Intake } from './intake.ts';
+import { LedgerError } from './ledger-error.ts';
 import { DEFAULT_PARAMETERS, type LedgerNodeOptions, type LedgerParameters } from './ledger-options.ts';
 import { GovernanceLog } from './governance-log.ts';
 import type { Membership } from './membership.ts';
@@ -61,6 +63,7 @@ export class LedgerEngine {
     this.startedMs = clock();
     this.#finalMs = this.startedMs;
     this.#drift = { settings: [], sinceMs: this.startedMs };
+    dropUnverified(storage);
     this.replica = new Replica({ storage, clock, seed });
     this.governance = new GovernanceLog(this.genesis, this.replica, storage);
     const cosigner = makeCosigner(options, this.genesis, this.replica);
@@ -120,7 +123,11 @@ export class LedgerEngine {
   /** Whether members sign a tree of this size: it ends in an accepted cut, and no change of membership waits before it. */
   maySign(size: number): boolean {
     const gate = this.governance.gate(this.finality.size);
-    return isCutSize(this.options.storage, size) && (gate === undefined || size <= gate);
+    return (
+      this.reader.state.state === 'reading' &&
+      isCutSize(this.options.storage, size) &&
+      (gate === undefined || size <= gate)
+    );
   }
 
   /** Epoch ms since when nothing has become final. */
@@ -169,6 +176,22 @@ export class LedgerEngine {
     // After the final note is durable: the outbox drops what it will never need again.
     if (this.finality.size > this.#markedFinal)
       this.options.sealStore?.markFinal((this.#markedFinal = this.finality.size));
+  }
+
+  /** Where the topic no longer holds what comes next: goes on from the first peer that can give it. @returns true when one could */
+  async bootstrapStep(): Promise<boolean> {
+    if (this.reader.state.code !== 'trimmed') return false;
+    for (const peer of this.options.peers) {
+      try {
+        await bootstrapFrom(this, peer);
+        return true;
+      } catch (error) {
+        this.options.log.warn({ peer: peer.member, error: codeOf(error) }, 'the replica cannot be filled from a peer');
+        // Leaves that no quorum vouches for are in the replica now: it has to be removed by hand.
+        if (error instanceof LedgerError && error.code !== 'unavailable') throw error;
+      }
+    }
+    return false;
   }
 
   /** Seals and sends what is due. @returns true if a batch was sealed */

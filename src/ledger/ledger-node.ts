@@ -98,7 +98,7 @@ export class LedgerNode implements LedgerNodeHandle {
     await engine.readStep(engine.parameters.readWaitMs, signal);
     this.#wakeSigner();
     const { state } = engine.reader.state;
-    if (state === 'halted') await sleep(HALTED_RETRY_MS, signal);
+    if (state === 'halted' && !(await engine.bootstrapStep())) await sleep(HALTED_RETRY_MS, signal);
     if (state === 'unavailable') await sleep(RETRY_MS, signal);
   }
 

@@ -56,7 +56,7 @@ export class Replay {
    */
   take(record: Uint8Array, assumeBody = false): JudgedRecord {
     const strict = judgeRecord(record, this.#context);
-    const judged = assumeBody && strict.missingBody !== undefined ? withoutBody(strict) : strict;
+    const judged = assumeBody && strict.missingBody !== undefined ? judgedWithoutBody(strict) : strict;
     const index = this.#head.size;
     const isCut = judged.type === 'cut' && judged.verdict === 'accepted';
     this.#head = { ...this.#head, size: index + 1, cuts: this.#head.cuts + (isCut ? 1 : 0) };
@@ -71,7 +71,8 @@ export class Replay {
   }
 }
 
-function withoutBody(judged: JudgedRecord): JudgedRecord {
+/** An otherwise acceptable batch whose body is no longer to be had: its header, which is signed and in the tree, carries its chain on. */
+export function judgedWithoutBody(judged: JudgedRecord): JudgedRecord {
   if (judged.type !== 'batch') return judged;
   const { member, writer, batch, firstEvent, count } = parseBatchHeader(judged.header);
   const headerHash = judged.headerHash ?? sha256(judged.header);

@@ -105,7 +105,9 @@ export class ReplicaReader {
       this.#enter('unavailable', error.code, this.#state.lagRecords);
       return;
     }
-    if (this.#state.state !== 'halted' || this.#state.code !== error.code) {
+    // A new member that the topic can no longer serve has lost nothing: it begins from a peer.
+    const isNew = error.code === 'trimmed' && this.#options.replica.head.size === 0;
+    if (!isNew && (this.#state.state !== 'halted' || this.#state.code !== error.code)) {
       const { replica } = this.#options;
       const leafIndex = await this.#firstBadLeaf(error);
       const detail = `the topic is not what was read before (${error.code}); reading stops`;

@@ -22,8 +22,8 @@ export class Killed extends Error {}
 /** One member's stores, which outlive its process, and its process. */
 export class SimulatedMember {
   readonly identity: TestMember;
-  readonly storage = new MemoryStorage();
-  readonly cosignerStore = new MemoryCosignerStore();
+  storage = new MemoryStorage();
+  cosignerStore = new MemoryCosignerStore();
   sealStore: MemorySealStore;
   readonly topic: MemoryTopic;
   readonly cosignatureTopic: MemoryTopic;
@@ -39,9 +39,21 @@ export class SimulatedMember {
     this.sealStore = new MemorySealStore(identity.writer);
     this.topic = new MemoryTopic(broker);
     this.cosignatureTopic = new MemoryTopic(cosignatures);
+    this.#watch();
+    this.watchSealStore();
+  }
+
+  /** The disk with the replica and the cosigner's memory is gone; the outbox is elsewhere. */
+  loseDisk(): void {
+    this.stop(1);
+    this.storage = new MemoryStorage();
+    this.cosignerStore = new MemoryCosignerStore();
+    this.#watch();
+  }
+
+  #watch(): void {
     this.storage.onStep = () => this.#countDown();
     this.cosignerStore.onStep = () => this.#countDown();
-    this.watchSealStore();
   }
 
   watchSealStore(): void {
@@ -152,7 +164,11 @@ export class World {
   }
 
   readonly steps: Record<string, (member: SimulatedMember) => Promise<void>> = {
-    read: (member) => this.guard(member, (engine) => engine.readStep(0)),
+    read: (member) =>
+      this.guard(member, async (engine) => {
+        await engine.readStep(0);
+        if (engine.reader.state.state === 'halted') await engine.bootstrapStep();
+      }),
     seal: (member) => this.guard(member, (engine) => engine.sealStep()),
     cut: (member) => this.guard(member, (engine) => engine.cutStep()),
     sign: (member) => this.guard(member, (engine) => engine.signStep()),

@@ -1,0 +1,140 @@
+import { sha256 } from '../hash.ts';
+import { parseBatchHeader } from './batch.ts';
+import { decodeBase64, encodeBase64 } from './encoding.ts';
+import { parseEntryBundle } from './entry-bundle.ts';
+import { readOrUndefined } from './format-error.ts';
+import { parseGenesisHeader } from './genesis.ts';
+import { parseGovernanceHeader } from './governance-record.ts';
+import { leafBytes } from './leaf.ts';
+import type { LedgerEngine } from './ledger-engine.ts';
+import { LedgerError } from './ledger-error.ts';
+import { claimedTree, type LogSource } from './log-source.ts';
+import { sameHash } from './merkle/tree-hash.ts';
+import { isVoidLeaf, recordOf } from './replay.ts';
+import { fromJsonBytes, jsonBytes, type LedgerStorage } from './storage.ts';
+import { TILE_WIDTH } from './tile.ts';
+import { TransportError, type Topic, type TopicRecord } from './transport.ts';
+
+/** State key that stands while leaves came from a peer and no quorum has vouched for them yet; its value is the size that was there before. */
+const UNVERIFIED = 'bootstrap';
+const FLUSH_LEAVES = 512;
+
+/**
+ * Fills a replica that the topic can no longer serve (a new member, a lost disk, a cut retention) from any one peer. The peer is not trusted: every blob
+ * is checked against its leaf, every record is judged here, and the whole counts only if its root is in a checkpoint that a quorum signed, under the
+ * membership that the records themselves give from the genesis on.
+ *
+ * A crash on the way, or a peer that lied, leaves a replica that is marked unverified: the next open empties it if it held nothing before, and else
+ * refuses it. Where the topic begins after the peer's final tree, the leaves stay and the rest is done once that tree has grown.
+ * @throws {LedgerError} unavailable: the peer lacks something | damaged: what it gave does not hold
+ */
+export async function bootstrapFrom(engine: LedgerEngine, source: LogSource): Promise<void> {
+  const { replica } = engine;
+  const claimed = await claimedTree(source);
+  if (claimed === undefined || claimed.size < replica.head.size)
+    throw new LedgerError('unavailable', 'the peer’s tree is smaller than the own one');
+  if (claimed.size > replica.head.size) await fetchLeaves(engine, source, claimed);
+  await alignTopic(engine);
+  await replica.flush();
+}
+
+/** Makes an unverified replica empty again, if it was. @throws {LedgerError} damaged: it held leaves that would be lost */
+export function dropUnverified(storage: LedgerStorage): void {
+  const before = storage.state.get(UNVERIFIED);
+  if (before === undefined) return;
+  if (fromJsonBytes<number>(before) > 0)
+    throw new LedgerError('damaged', 'the replica was filled from a peer that no quorum vouches for: remove it');
+  for (const name of storage.fileNames()) storage.remove(name);
+  storage.state.commit(new Map(storage.state.scan('').map(({ key }) => [key, undefined])));
+}
+
+async function fetchLeaves(
+  engine: LedgerEngine,
+  source: LogSource,
+  claimed: { readonly note: Uint8Array; readonly size: number; readonly root: Uint8Array },
+): Promise<void> {
+  const { replica } = engine;
+  replica.put(UNVERIFIED, jsonBytes(replica.head.size));
+  while (replica.head.size < claimed.size) {
+    const index = Math.floor(replica.head.size / TILE_WIDTH);
+    const width = Math.min(TILE_WIDTH, claimed.size - index * TILE_WIDTH);
+    const bundle = await source.entryBundle(index, width === TILE_WIDTH ? undefined : width);
+    const entries = bundle === undefined ? undefined : readOrUndefined(() => parseEntryBundle(bundle, TILE_WIDTH));
+    if (entries?.length !== width) throw new LedgerError('unavailable', 'the peer lacks an entry bundle');
+    for (const entry of entries.slice(replica.head.size % TILE_WIDTH)) {
+      const { record, bodyMissing } = await fetchRecord(source, entry);
+      if (!sameHash(leafBytes(record), entry)) throw new LedgerError('damaged', 'a leaf is not what its header gives');
+      engine.intake.takeFromPeer(record, bodyMissing);
+      if (replica.head.size % FLUSH_LEAVES === 0) await replica.flush();
+    }
+  }
+  await replica.flush();
+  if (!sameHash(replica.tree.root(claimed.size), claimed.root))
+    throw new LedgerError('damaged', 'the leaves give another root than the checkpoint');
+  engine.finality.absorb(claimed.note);
+  if (engine.finality.size < claimed.size) throw new LedgerError('damaged', 'no quorum signed this tree');
+  replica.put(UNVERIFIED, undefined);
+  await replica.flush();
+}
+
+async function fetchRecord(
+  source: LogSource,
+  entry: Uint8Array,
+): Promise<{ record: Uint8Array; bodyMissing: boolean }> {
+  const hash = readOrUndefined(() => decodeBase64(new TextDecoder().decode(entry).split('\n')[1] ?? ''));
+  const named = hash === undefined ? undefined : await fetchBlob(source, hash);
+  if (named === undefined) throw new LedgerError('unavailable', 'the peer lacks a header');
+  if (isVoidLeaf(entry)) return { record: named, bodyMissing: false };
+  const bodyHash =
+    readOrUndefined(() => parseBatchHeader(named).bodyHash) ??
+    readOrUndefined(() => parseGovernanceHeader(named).bodyHash) ??
+    readOrUndefined(() => parseGenesisHeader(new TextDecoder().decode(named)).bodyHash);
+  if (bodyHash === undefined) return { record: recordOf(named, new Uint8Array()), bodyMissing: false };
+  const body = await fetchBlob(source, bodyHash);
+  return { record: recordOf(named, body ?? new Uint8Array()), bodyMissing: body === undefined };
+}
+
+async function fetchBlob(source: LogSource, hash: Uint8Array): Promise<Uint8Array | undefined> {
+  const blob = await source.blob(hash);
+  return blob !== undefined && sameHash(sha256(blob), hash) ? blob : undefined;
+}
+
+/**
+ * Finds where the topic is to be read on. Offsets say nothing about leaf indexes, so what is left of the topic is matched with the leaves: all of the
+ * records that both have must be the same.
+ */
+async function alignTopic({ options, replica }: LedgerEngine): Promise<void> {
+  const { topic } = options;
+  const records = await readLeft(topic, replica.head.size);
+  const { size } = replica.head;
+  // The longest overlap first: a record that was sent twice could match a short one by chance.
+  for (let start = Math.max(0, size - records.length); start < size; start++) {
+    const overlap = size - start;
+    let same = 0;
+    while (same < overlap && encodeBase64(replica.tree.leafBytes(start + same)) === records[same]?.leaf) same++;
+    const last = records[overlap - 1];
+    if (same < overlap || last === undefined) continue;
+    replica.setTopicPosition(last.record.offset + 1n, { offset: last.record.offset, hash: sha256(last.record.value) });
+    return;
+  }
+  throw new LedgerError('unavailable', 'the topic goes on from no leaf of the peer’s tree');
+}
+
+async function readLeft(topic: Topic, limit: number): Promise<{ record: TopicRecord; leaf: string }[]> {
+  const left: { record: TopicRecord; leaf: string }[] = [];
+  let next = 0n;
+  try {
+    next = (await topic.read({ fromOffset: 0n, maximumBytes: 1, waitMs: 0 })).startOffset;
+  } catch (error) {
+    if (!(error instanceof TransportError) || error.code !== 'trimmed') throw error;
+    next = error.offset ?? 0n;
+  }
+  while (left.length < limit) {
+    const { records } = await topic.read({ fromOffset: next, maximumBytes: 1 << 20, waitMs: 0 });
+    const last = records.at(-1);
+    if (last === undefined) break;
+    for (const record of records) left.push({ record, leaf: encodeBase64(leafBytes(record.value)) });
+    next = last.offset + 1n;
+  }
+  return left.slice(0, limit);
+}
