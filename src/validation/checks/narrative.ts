@@ -1,5 +1,5 @@
 import type { CheckContext, JsonObject, Rule } from './report.ts';
-import { scanXhtml } from './xhtml.ts';
+import { breaksHtmlRules, scanXhtml } from './xhtml.ts';
 import type { XhtmlProblem } from './xhtml.ts';
 
 /** R4, Narrative and narrative.html: txt-1, txt-2 and the rules of the XHTML subset. */
@@ -54,7 +54,7 @@ export function checkNarrative(value: unknown, c: CheckContext): void {
   const told = new Set<string>();
   let forbidden = false;
   for (const problem of scan.problems) {
-    if (problem.kind === 'element' || problem.kind === 'attribute' || problem.kind === 'syntax') forbidden = true;
+    forbidden ||= breaksHtmlRules(problem);
     const key = `${problem.kind} ${problem.detail}`;
     if (told.has(key)) continue;
     told.add(key);
@@ -67,11 +67,6 @@ export function checkNarrative(value: unknown, c: CheckContext): void {
   const anchors = documentAnchors(c.bundle ?? c.root);
   for (const fragment of new Set(scan.fragments))
     if (!anchors.has(fragment)) c.report(fragmentRule, '', `#${fragment}`);
-}
-
-/** Whether a text meets `htmlChecks()` of txt-1. */
-export function holdsHtmlRules(text: string): boolean {
-  return !scanXhtml(text).problems.some(({ kind }) => kind === 'element' || kind === 'attribute' || kind === 'syntax');
 }
 
 /** Anchors of all narratives in a document and the ids of contained resources; only asked for when a narrative has inner links. */

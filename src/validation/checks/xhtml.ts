@@ -77,6 +77,11 @@ const attribute = /\s*([^\s=/>"'<]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>"']+)
 const blankReference = /&#(?:9|10|13|32|x(?:9|a|d|20));/iy;
 const entity = /&(#x?[0-9A-Za-z]*|[A-Za-z0-9]*);?/y;
 
+/** Whether a problem is against `htmlChecks()` of txt-1; the others are against XML or what links may do. */
+export function breaksHtmlRules({ kind }: XhtmlProblem): boolean {
+  return kind === 'element' || kind === 'attribute' || kind === 'syntax';
+}
+
 export function scanXhtml(text: string): XhtmlScan {
   const scanner = new Scanner(text);
   scanner.scan();

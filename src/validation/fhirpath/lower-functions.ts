@@ -88,6 +88,7 @@ const simple: ReadonlyMap<string, Simple> = new Map<string, Simple>([
   ['now', { name: 'now', input: 'none', type: 'System.DateTime' }],
   ['today', { name: 'today', input: 'none', type: 'System.Date' }],
   ['timeOfDay', { name: 'timeOfDay', input: 'none', type: 'System.Time' }],
+  ['htmlChecks', { name: 'htmlChecks', input: 'single', type: truthType }],
   ['precision', { name: 'precision', input: 'single', type: integer }],
   ['getValue', { name: 'getValue', input: 'single' }],
   ['resolve', { name: 'resolve', input: 'many', many: true }],

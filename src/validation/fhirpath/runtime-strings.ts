@@ -1,3 +1,4 @@
+import { breaksHtmlRules, scanXhtml } from '../checks/xhtml.ts';
 import { FhirPathError } from './fhirpath-error.ts';
 import { boundedPattern } from './bounded-pattern.ts';
 import type { BoundedPattern } from './bounded-pattern.ts';
@@ -170,4 +171,10 @@ export function toTemporal(_session: Session, item: Item, wanted: Item): Item {
   if (typeof value !== 'string') return undefined;
   const written = kind === 'Date' && isTemporal(value, 'DateTime') ? value.slice(0, 10) : value;
   return isTemporal(written, kind) ? new TemporalValue(kind, written) : undefined;
+}
+
+/** FHIR's own function: whether a narrative has only the XHTML that txt-1 allows. */
+export function htmlChecks(_session: Session, item: Item): Item {
+  const value = text(item);
+  return value === undefined ? undefined : !scanXhtml(value).problems.some(breaksHtmlRules);
 }

@@ -17,7 +17,7 @@ const maximumLength = 200;
 export function unitChecker(): (unit: string) => Answer {
   let utilities: UcumUtilities | undefined;
   return memoised((unit) => {
-    if (unit.length > maximumLength || /[^\x21-\x7e]/.test(unit)) return 'no';
+    if (unit === '' || unit.length > maximumLength || /[^\x21-\x7e]/.test(unit)) return 'no';
     utilities ??= (
       load('@lhncbc/ucum-lhc') as { UcumLhcUtils: { getInstance(): UcumUtilities } }
     ).UcumLhcUtils.getInstance();
