@@ -67,7 +67,7 @@ export class IntentStore {
    * interrupted one wrote can then no longer be found out: it ends as unknown.
    */
   forgetPatient(upstream: string, patient: string): void {
-    for (const { eventId, intent } of this.#all()) {
+    for (const { eventId, intent } of this.#open(() => true)) {
       const isNamed =
         intent.entities.some((entity) => entity.upstream === upstream && entity.patients.includes(patient)) ||
         patientsNamedByRequest(intent).some((one) => one.upstream === upstream && one.patient === patient);
@@ -89,18 +89,17 @@ export class IntentStore {
 
   /** Intents that nobody works on any more, oldest first. @throws {ProvenanceError} corrupt */
   abandoned(): OpenIntent[] {
-    return this.#all().filter(({ eventId }) => !this.#underWay.has(eventId));
+    return this.#open((eventId) => !this.#underWay.has(eventId));
   }
 
-  #all(): OpenIntent[] {
+  #open(isWanted: (eventId: string) => boolean): OpenIntent[] {
     const rows = this.#select.all() as { event_id: Uint8Array; started_ms: number; sealed: Uint8Array }[];
-    return rows.map((row) => ({
-      eventId: base64url(row.event_id),
-      startedMs: row.started_ms,
-      intent: JSON.parse(
-        Buffer.from(unseal(this.#store.keys.storeKey, row.sealed, context(row.event_id))).toString('utf8'),
-      ) as ExchangeIntent,
-    }));
+    return rows.flatMap((row) => {
+      const eventId = base64url(row.event_id);
+      if (!isWanted(eventId)) return [];
+      const text = Buffer.from(unseal(this.#store.keys.storeKey, row.sealed, context(row.event_id))).toString('utf8');
+      return [{ eventId, startedMs: row.started_ms, intent: JSON.parse(text) as ExchangeIntent }];
+    });
   }
 }
 
