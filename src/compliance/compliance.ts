@@ -46,7 +46,7 @@ export interface ErasureAnswer {
 export interface Compliance {
   /**
    * AuditEvent search set: `patient date agent entity outcome type subtype action _id _lastUpdated _sort(date|-date) _count _total`, and `client`, `kind`,
-   * `user`, `request`. @throws {ComplianceError} unknown-parameter | bad-value | bad-page | unavailable
+   * `user`, `organisation`. @throws {ComplianceError} unknown-parameter | bad-value | bad-page | unavailable
    */
   searchAuditEvents(search: string, view: ComplianceView): Promise<Bundle<AuditEvent>>;
   /** @param id an AuditEvent id: the event id with `_` written as `.` */
