@@ -1,6 +1,7 @@
 import { parseEntryBundle } from './entry-bundle.ts';
 import { encodeBase64 } from './encoding.ts';
 import { engineAlarms } from './engine-alarms.ts';
+import { governanceReport, type GovernanceReport } from './governance-report.ts';
 import { latestVersion, type AdoptedRuleSet } from './governance-state.ts';
 import type { LedgerEngine } from './ledger-engine.ts';
 import type { LedgerStatus, LedgerView, MemberView, ProofState, ReceiptAnswer, WriterChain } from './ledger-view.ts';
@@ -43,7 +44,8 @@ export class EngineView implements LedgerView {
   }
 
   checkpoint(): Uint8Array | undefined {
-    return this.#engine.finality.note;
+    const { exchange, finality } = this.#engine;
+    return finality.note === undefined ? undefined : exchange.withOutside(finality.note, finality.size);
   }
 
   tile(level: number, index: number, width?: number): Uint8Array | undefined {
@@ -107,6 +109,10 @@ export class EngineView implements LedgerView {
     const sets = latestVersion(this.#engine.governance.state).ruleSets;
     const { index, digest } = sets[sets.length - 1] as AdoptedRuleSet;
     return { index, digest };
+  }
+
+  governance(): GovernanceReport {
+    return governanceReport(this.#engine.governance.state);
   }
 
   evidenceNames(): readonly string[] {

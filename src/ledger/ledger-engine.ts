@@ -5,7 +5,7 @@ import { ForkWatch } from './fork-watch.ts';
 import { genesisFrame, parseGenesis, type Genesis } from './genesis.ts';
 import { Intake } from './intake.ts';
 import { LedgerError } from './ledger-error.ts';
-import { DEFAULT_PARAMETERS, type LedgerNodeOptions, type LedgerParameters } from './ledger-options.ts';
+import { effectiveParameters, type LedgerNodeOptions, type LedgerParameters } from './ledger-options.ts';
 import { GovernanceLog } from './governance-log.ts';
 import type { Membership } from './membership.ts';
 import { sameHash } from './merkle/tree-hash.ts';
@@ -58,8 +58,7 @@ export class LedgerEngine {
     const { storage, clock, seed, log, peers } = options;
     this.options = options;
     this.genesis = parseGenesis(options.genesis);
-    const { cutIntervalMs, idleCutIntervalMs, freezeAfterMs } = this.genesis.parameters;
-    this.parameters = { ...DEFAULT_PARAMETERS, cutIntervalMs, idleCutIntervalMs, freezeAfterMs, ...options.parameters };
+    this.parameters = effectiveParameters(this.genesis, options.parameters);
     this.startedMs = clock();
     this.#finalMs = this.startedMs;
     this.#drift = { settings: [], sinceMs: this.startedMs };

@@ -1,3 +1,4 @@
+import type { Genesis } from './genesis.ts';
 import type { LedgerView } from './ledger-view.ts';
 import type { PeerClient, WitnessClient } from './peer.ts';
 import type { SealStore } from './seal-store.ts';
@@ -43,6 +44,13 @@ export const DEFAULT_PARAMETERS: LedgerParameters = {
   readWaitMs: 1000,
   keepBodiesLeaves: undefined,
 };
+
+/** The log's own parameters over the defaults, and what this process is told over both. */
+export function effectiveParameters(genesis: Genesis, given: Partial<LedgerParameters> | undefined): LedgerParameters {
+  const { cutIntervalMs, idleCutIntervalMs, freezeAfterMs } = genesis.parameters;
+  const told = Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined));
+  return { ...DEFAULT_PARAMETERS, cutIntervalMs, idleCutIntervalMs, freezeAfterMs, ...told };
+}
 
 /** The part of a structured logger that the ledger uses; pino's instances fit. Never given event bytes. */
 export interface LedgerLog {

@@ -1,8 +1,12 @@
 import { formatAddCheckpoint } from './add-checkpoint.ts';
 import { parseSignedCheckpoint, type Checkpoint } from './checkpoint.ts';
 import type { Finality } from './finality.ts';
+import { FormatError } from './format-error.ts';
 import type { LedgerLog } from './ledger-options.ts';
 import { buildConsistencyProof } from './merkle/proof.ts';
+import { VerificationError } from './merkle/verification-error.ts';
+import { parseVerifierKey } from './note-key.ts';
+import { parseNote, parseSignatureLine, verifyNote } from './note.ts';
 import { encodeUtf8 } from './encoding.ts';
 import type { AddCheckpointResult, PeerClient, WitnessClient } from './peer.ts';
 import type { Replica } from './replica.ts';
@@ -60,6 +64,12 @@ export class PeerExchange {
     return this.#outside;
   }
 
+  /** A final checkpoint with what outside witnesses put under it; nobody needs those for finality. */
+  withOutside(note: Uint8Array, size: number): Uint8Array {
+    const lines = [...this.#outside.values()].filter((found) => found.size === size).map((found) => found.lines);
+    return lines.length === 0 ? note : appendLines(note, lines.join(''));
+  }
+
   /** Shows the own latest signed tree to every peer, and takes their cosignatures for it. */
   async push(note: Uint8Array): Promise<void> {
     await Promise.all(
@@ -96,7 +106,8 @@ export class PeerExchange {
         this.#attempt(witness, async () => {
           if ((this.#outside.get(witness.name)?.size ?? 0) >= size) return;
           const lines = await this.#submit(witness, note);
-          if (lines !== undefined) this.#outside.set(witness.name, { size, lines });
+          if (lines !== undefined && isCosignedBy(note, lines, witness))
+            this.#outside.set(witness.name, { size, lines });
         }),
       ),
     );
@@ -147,6 +158,22 @@ export class PeerExchange {
     let contact = this.#contacts.get(to);
     if (contact === undefined) this.#contacts.set(to, (contact = { signedSize: 0, unreachableSinceMs: undefined }));
     return contact;
+  }
+}
+
+/** Whether the lines are cosignatures over this note's text by the witness, and nothing else. */
+function isCosignedBy(note: Uint8Array, lines: string, witness: WitnessClient): boolean {
+  try {
+    const { text } = parseNote(note);
+    const signatures = lines
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(parseSignatureLine);
+    const verified = verifyNote({ text, signatures }, [parseVerifierKey(witness.verifierKey)]);
+    return verified.length === 1 && signatures.length === 1;
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof VerificationError) return false;
+    throw error;
   }
 }
 
