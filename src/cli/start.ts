@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
 import { CommandError } from './command-error.ts';
 import { runAction } from './run-action.ts';
+import { stopSignal } from './stop-signal.ts';
 
 interface StartOptions {
   readonly config?: string;
@@ -69,17 +70,4 @@ function portOf(text: string | undefined): number | undefined {
   if (!Number.isInteger(port) || port < 1 || port > 65_535)
     throw new CommandError('usage', '--port is a number from 1 to 65535');
   return port;
-}
-
-/** Resolves when the gateway is told to stop: by a signal, or because the process that started it is gone. A second signal ends it at once. */
-function stopSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    const stop = (): void => {
-      resolve();
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-    };
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-    process.once('disconnect', stop);
-  });
 }

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { foundConsortium } from '../cli/consortium.ts';
+import { stopSignal } from '../cli/stop-signal.ts';
 import { parseYaml } from '../config/parse-yaml.ts';
 import { parseGenesis } from '../ledger/genesis.ts';
 import { parseRules } from '../validation/rules-parse.ts';
@@ -215,16 +216,4 @@ async function summarise(
     ],
     seconds: Math.round((Date.now() - startedMs) / 1000),
   };
-}
-
-/** Resolves at the first Ctrl-C or SIGTERM; the second ends the process at once, and with it its children. */
-function stopSignal(): Promise<void> {
-  return new Promise((done) => {
-    const stop = (): void => {
-      done();
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
-    };
-    process.once('SIGINT', stop);
-    process.once('SIGTERM', stop);
-  });
 }
