@@ -32,6 +32,7 @@ import { createRuleSet, requiredProfiles, severityOverrides } from './validation
 import { parseRules, type RuleSetModel } from './validation/rules-parse.ts';
 import { assertProfilesUsable, createValidatorFor } from './validation/validator-factory.ts';
 import type { RuleSet, Validator } from './validation/validator.ts';
+import { warmUp } from './validation/warm-up.ts';
 
 /** A gateway that listens. */
 export interface RunningGateway {
@@ -193,6 +194,7 @@ async function loadValidation(config: Config): Promise<{ ruleSet: RuleSet; valid
     cannotTell: shared.cannotTell,
     today: new Date().toISOString().slice(0, 10),
   });
+  await warmUp(validator, packages);
   return { ruleSet: createRuleSet(shared, local), validator };
 }
 
