@@ -7,7 +7,7 @@ import { ExtensionChecks } from './checks/extensions.ts';
 import { checkElementId } from './checks/element-id.ts';
 import { checkIdentifier, checkQuantity } from './checks/identifier.ts';
 import { KnownUrls } from './checks/known-urls.ts';
-import { checkBase64Characters, checkTimeFraction } from './checks/primitives.ts';
+import { checkBase64Characters, checkIntegerText, checkTimeFraction } from './checks/primitives.ts';
 import { BundleIndex, checkReference, resolveInside, resolveReference } from './checks/references.ts';
 import { CheckContext, type Finding, type JsonObject, type Rule } from './checks/report.ts';
 import { ResourceChecks } from './checks/resource.ts';
@@ -108,11 +108,12 @@ export class Engine {
   }
 
   /** All findings on one parsed resource. @param required canonicals of profiles that must hold beside the declared ones */
-  check(resource: unknown, required: readonly string[] = []): EngineResult {
+  check(resource: unknown, required: readonly string[] = [], lexemeAt?: CheckContext['lexemeAt']): EngineResult {
     if (!isObject(resource))
       return { findings: [{ rule: noResourceRule, expression: '', found: undefined }], profiles: [] };
     const c = this.context(resource, false);
     const applied = new Set<string>();
+    c.lexemeAt = lexemeAt;
     c.applied = applied;
     const profiles = this.requiredProfiles(required, c);
     for (const profile of profiles) applied.add(profile.canonical);
@@ -204,6 +205,7 @@ export class Engine {
 
   private primitiveRules(type: string, element: ElementInfo): ValueCheck[] {
     const { path } = element.node;
+    if (type === 'integer' || type === 'positiveInt' || type === 'unsignedInt') return [checkIntegerText];
     if (type === 'time') return [checkTimeFraction];
     if (type === 'canonical') return [checkCanonical];
     if (path.endsWith('.id')) return type === 'id' || path === 'ElementDefinition.id' ? [] : [checkElementId];
@@ -245,10 +247,12 @@ export function createValidator(parts: ValidatorParts): Validator {
   return {
     context: { packages: packages.packages.map((loaded) => `${loaded.id}#${loaded.version}`), engine: engineName },
     validate(request) {
-      const source = request.text === undefined ? undefined : readSource(request.text, policy.settings);
+      const source = request.text === undefined ? undefined : readSource(request.text);
       const resource = source === undefined ? request.resource : source.value;
       const result =
-        source !== undefined && source.value === undefined ? noResult : engine.check(resource, request.profiles ?? []);
+        source !== undefined && source.value === undefined
+          ? noResult
+          : engine.check(resource, request.profiles ?? [], source?.lexemeAt);
       const findings = source === undefined ? result.findings : [...source.findings, ...result.findings];
       const type = isObject(resource) ? resource['resourceType'] : undefined;
       const report = (settled: readonly Finding[]): ValidationReport => {

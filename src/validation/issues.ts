@@ -12,14 +12,15 @@ const maximumIssues = 1_000;
 export function issuesOf(findings: readonly Finding[], policy: Policy, source: Source | undefined): ValidationIssue[] {
   const issues: ValidationIssue[] = [];
   const seen = new Set<string>();
-  for (const { rule, expression, found } of findings) {
+  for (const finding of findings) {
+    const { rule, expression, found } = finding;
     const severity = policy.severityOf(rule, expression);
     if (severity === undefined) continue;
     const key = `${rule.id} ${expression} ${rule.text}`;
     if (seen.has(key)) continue;
     seen.add(key);
     if (issues.length >= maximumIssues) break;
-    const place = source?.placeOf(expression);
+    const place = source?.exactPlaceOf(finding) ?? source?.placeOf(expression);
     issues.push({
       id: rule.id,
       severity,

@@ -229,3 +229,17 @@ const fractionRule: Rule = {
 export function checkTimeFraction(value: unknown, c: CheckContext): void {
   if (typeof value === 'string' && value.includes('.') && isTime(value)) c.report(fractionRule, '', value);
 }
+
+const integerTextRule: Rule = {
+  id: 'integer-text',
+  severity: 'error',
+  code: 'value',
+  text: 'A whole number is written without point and exponent',
+};
+
+/** `1.0` and `1e3` are whole numbers to JSON, and none to FHIR. */
+export function checkIntegerText(_value: unknown, c: CheckContext): void {
+  if (c.lexemeAt === undefined) return;
+  const lexeme = c.lexemeAt(c.place());
+  if (lexeme !== undefined && !/^-?\d+$/.test(lexeme)) c.report(integerTextRule, '', lexeme);
+}

@@ -71,6 +71,8 @@ export class CheckContext implements FhirPathEnvironment {
   /** Index of the entry of `bundle` that the focus is in. */
   entryIndex = -1;
   readonly findings: Finding[] = [];
+  /** The number as it was written in the text at a place, where the text is at hand and has numbers that need a look. */
+  lexemeAt: ((expression: string) => string | undefined) | undefined = undefined;
   /** Profiles applied, as `url|version`, where the caller wants to know. */
   applied: Set<string> | undefined = undefined;
   failed = false;

@@ -1,5 +1,4 @@
 /** The text of an instance: its value, what only the text shows, and where in it an element stands. */
-import type { CheckSettings } from '../checks/services.ts';
 import { maximumDepth, type Finding, type Rule } from '../checks/report.ts';
 import {
   lineLocator,
@@ -17,7 +16,10 @@ export interface Source {
   readonly findings: readonly Finding[];
   /** 1-based; undefined where the expression leads nowhere and no part of it can be found. */
   placeOf(expression: string): { line: number; column: number } | undefined;
-  lexemeAt(expression: string): string | undefined;
+  /** Where exactly a finding on the text itself lies. */
+  exactPlaceOf(finding: Finding): { line: number; column: number } | undefined;
+  /** The number as written at a place; undefined where no number in the text is written in a way that its value does not show. */
+  readonly lexemeAt: ((expression: string) => string | undefined) | undefined;
 }
 
 const syntaxRule: Rule = { id: 'json-syntax', severity: 'fatal', code: 'structure', text: 'The text is not JSON' };
@@ -42,9 +44,11 @@ const textRules: Record<JsonText['findings'][number]['code'], Rule> = {
   },
 };
 
+/** A whole number with a point or an exponent; text in strings may look so too, which only costs a look. */
+const oddNumber = /\d(?:\.0|[eE])/;
+
 /** Never throws: text that is no JSON is a finding. */
-export function readSource(text: string, settings: CheckSettings): Source {
-  void settings;
+export function readSource(text: string): Source {
   const plain = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
   let parsed: JsonText;
   try {
@@ -58,7 +62,8 @@ export function readSource(text: string, settings: CheckSettings): Source {
         { rule: { ...syntaxRule, text: `The text is not JSON: ${error.message}` }, expression: '', found: undefined },
       ],
       placeOf: () => ({ line, column }),
-      lexemeAt: () => undefined,
+      exactPlaceOf: () => undefined,
+      lexemeAt: undefined,
     };
   }
   return new ParsedSource(parsed);
@@ -67,26 +72,33 @@ export function readSource(text: string, settings: CheckSettings): Source {
 class ParsedSource implements Source {
   readonly value: unknown;
   readonly findings: readonly Finding[];
+  readonly lexemeAt: ((expression: string) => string | undefined) | undefined;
+  private readonly offsets = new Map<Finding, number>();
   private readonly json: JsonText;
   private readonly locate: (offset: number) => { line: number; column: number };
 
   constructor(json: JsonText) {
     this.json = json;
+    this.lexemeAt = oddNumber.test(json.text) ? (expression) => this.numberAt(expression) : undefined;
     this.value = toValue(json.root);
     this.locate = lineLocator(json.text);
-    this.findings = json.findings.map(({ code, offset }) => ({
-      rule: textRules[code],
-      expression: this.expressionAt(offset),
-      found: undefined,
-    }));
+    this.findings = json.findings.map(({ code, offset }) => {
+      const finding: Finding = { rule: textRules[code], expression: this.expressionAt(offset), found: undefined };
+      this.offsets.set(finding, offset);
+      return finding;
+    });
   }
 
   placeOf(expression: string): { line: number; column: number } {
     return this.locate(this.offsetOf(expression));
   }
 
-  /** The number as it was written, where a number stands. */
-  lexemeAt(expression: string): string | undefined {
+  exactPlaceOf(finding: Finding): { line: number; column: number } | undefined {
+    const offset = this.offsets.get(finding);
+    return offset === undefined ? undefined : this.locate(offset);
+  }
+
+  private numberAt(expression: string): string | undefined {
     const { node, whole } = this.find(expression);
     return whole && node.kind === 'number' ? node.lexeme : undefined;
   }
