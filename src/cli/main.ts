@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { backupCommand, restoreCommand } from './backup.ts';
 import { checkConfigCommand } from './check-config.ts';
 import { fsckCommand } from './fsck.ts';
+import { governanceCommand } from './governance.ts';
 import { initCommand } from './init.ts';
 import { keygenCommand } from './keygen.ts';
 import { packagesCommand } from './packages.ts';
@@ -43,6 +44,7 @@ const commands = [
   verifyCommand,
   statusCommand,
   fsckCommand,
+  governanceCommand,
   backupCommand,
   restoreCommand,
   rotateMasterKeyCommand,

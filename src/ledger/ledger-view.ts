@@ -1,3 +1,4 @@
+import type { GovernanceReport } from './governance-report.ts';
 import type { AddCheckpointResult } from './peer.ts';
 
 /** A member as the membership in force knows it; keys in their C2SP verifier-key text, the agreement key as base64 of 32 bytes. */
@@ -158,6 +159,8 @@ export interface LedgerView {
   members(): readonly MemberView[];
   /** Rule set in force: `index` is what events name in `rules`; `digest` is lowercase hex SHA-256. */
   ruleSet(): { readonly index: number; readonly digest: string };
+  /** Members, what is in force, and all proposals. */
+  governance(): GovernanceReport;
   evidenceNames(): readonly string[];
   evidence(name: string): Uint8Array | undefined;
   /** C2SP tlog-witness `add-checkpoint`. @param body the request's body, at most 64 KiB */

@@ -1,0 +1,43 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto';
+import { join } from 'node:path';
+import { canonicalJsonBytes } from '../ledger/canonical-json.ts';
+import { decodeBase64, decodeBase64Url, encodeBase64 } from '../ledger/encoding.ts';
+import { memberJson, parseMember } from '../ledger/genesis.ts';
+import { buildAcceptance } from '../ledger/governance-record.ts';
+import { parseSignerKey } from '../ledger/note-key.ts';
+import { readInputText } from './read-input.ts';
+
+/** DER of PKCS #8 before the 32 bytes of an X25519 key (RFC 8410). */
+const X25519_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
+
+/**
+ * What others need to admit a member or its new keys: the public keys, and the member's signature that they are its own. No secret.
+ * @param args.keyDir folder with `batch.key`, `origin.key`, `cosigner.key` and `agreement.key`
+ * @throws {FormatError} malformed-key | malformed-genesis: a key of another member or log
+ */
+export function memberFile(args: {
+  readonly origin: string;
+  readonly name: string;
+  readonly keyDir: string;
+}): Uint8Array {
+  const read = (kind: string) => readInputText(join(args.keyDir, `${kind}.key`)).trim();
+  const batch = parseSignerKey(read('batch'));
+  const originSigner = parseSignerKey(read('origin'));
+  const member = parseMember(
+    {
+      name: args.name,
+      batchKey: batch.key.text,
+      originKey: originSigner.key.text,
+      cosignerKey: parseSignerKey(read('cosigner')).key.text,
+      agreementKey: encodeBase64(agreementPublicKey(decodeBase64(read('agreement')))),
+    },
+    args.origin,
+  );
+  const acceptance = buildAcceptance({ origin: args.origin, member, batch, originSigner });
+  return canonicalJsonBytes({ member: memberJson(member), acceptance: encodeBase64(acceptance) });
+}
+
+function agreementPublicKey(secret: Uint8Array): Uint8Array {
+  const key = createPrivateKey({ key: Buffer.concat([X25519_PREFIX, secret]), format: 'der', type: 'pkcs8' });
+  return decodeBase64Url(createPublicKey(key).export({ format: 'jwk' }).x ?? '');
+}
