@@ -114,7 +114,7 @@ async function compose(
     onError: (error) => logger.warn({ code: codeOf(error) }, 'open exchanges could not be settled now'),
     onSettled: ({ eventId, how }) => logger.info({ event: eventId, how }, 'an exchange that was cut off is settled'),
   });
-  const alarms = (): Alarm[] => currentAlarms(ledger, recorder, upstreams);
+  const alarms = (): Alarm[] => currentAlarms(config, ledger, recorder, upstreams);
   const parts: GatewayParts = {
     member: config.member,
     publicUrl: config.publicUrl,
@@ -158,7 +158,11 @@ async function compose(
   return { url, close: closeAll };
 }
 
+/** Share of the outbox limit at which somebody should look before it is reached. */
+const OUTBOX_ALARM_SHARE = 0.5;
+
 function currentAlarms(
+  config: Config,
   ledger: LedgerNodeHandle,
   recorder: ExchangeRecorder,
   upstreams: ReadonlyMap<string, UpstreamClient>,
@@ -172,6 +176,13 @@ function currentAlarms(
   }
   if (recorder.failing !== undefined)
     alarms.push({ kind: 'recording', text: 'nothing can be recorded: exchanges are refused' });
+  const { waiting } = recorder.outbox;
+  if (waiting > OUTBOX_ALARM_SHARE * config.provenance.outboxLimit) {
+    alarms.push({
+      kind: 'outbox',
+      text: `${waiting} events wait for the ledger; at ${config.provenance.outboxLimit} exchanges are refused`,
+    });
+  }
   for (const { name, isHeldBack } of upstreams.values()) {
     if (isHeldBack) alarms.push({ kind: 'upstream', text: `${name} keeps failing` });
   }
