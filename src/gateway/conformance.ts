@@ -31,7 +31,6 @@ interface Cached {
 export class ConformanceCache {
   readonly #clock: () => number;
   readonly #cached = new Map<string, Cached>();
-  readonly #ownBases = new Map<string, string>();
 
   constructor(clock: () => number) {
     this.#clock = clock;
@@ -44,15 +43,10 @@ export class ConformanceCache {
     const conformance = readConformance(upstream);
     this.#cached.set(upstream.name, { untilMs: this.#clock() + KEPT_MS, conformance });
     void conformance.then((found) => {
-      if (found?.ownBase !== undefined) this.#ownBases.set(upstream.name, found.ownBase);
+      upstream.ownBase = found?.ownBase;
       if (found === undefined) this.#cached.set(upstream.name, { untilMs: this.#clock() + RETRIED_MS, conformance });
     });
     return conformance;
-  }
-
-  /** The base that an upstream believes to have, as far as it is known: its links and references may begin with it. */
-  ownBase(upstream: UpstreamClient): string | undefined {
-    return this.#ownBases.get(upstream.name);
   }
 }
 

@@ -95,17 +95,16 @@ async function openExchange(
     content,
     access: new Access(principal, [...parts.upstreams.keys()]),
     preference: parsePreference(headerOf(request, 'prefer')),
-    book: addressBook(upstreams, services, request.base),
+    book: addressBook(upstreams, request.base),
   };
 }
 
 /** Every base that stands for an upstream; the one it is called by comes first. */
-function addressBook(upstreams: readonly UpstreamClient[], services: Services, gatewayBase: string): AddressBook {
+function addressBook(upstreams: readonly UpstreamClient[], gatewayBase: string): AddressBook {
   const called = upstreams.map(({ name, base }) => ({ name, base }));
-  const believed = upstreams.flatMap((upstream) => {
-    const base = services.conformance.ownBase(upstream);
+  const believed = upstreams.flatMap(({ name, ownBase: base }) => {
     const isOther = base !== undefined && !called.some((one) => one.base === base) && base !== gatewayBase;
-    return isOther ? [{ name: upstream.name, base }] : [];
+    return isOther ? [{ name, base }] : [];
   });
   return { gatewayBase, upstreams: [...called, ...believed] };
 }

@@ -90,7 +90,7 @@ export class FederatedStream {
       this.#matches = reply.items.filter(({ searchMode }) => searchMode === undefined || searchMode === 'match');
       this.#others = reply.items.filter(({ searchMode }) => searchMode !== undefined && searchMode !== 'match');
       const next = reply.links.find(({ relation }) => relation === 'next');
-      this.#next = next && pathBelow(next.url, this.upstream.base);
+      this.#next = next && pathBelow(next.url, this.upstream);
       if (next !== undefined && this.#next === undefined) throw new UpstreamError('not-fhir', this.upstream.name);
     } catch (error) {
       this.failure = { upstream: this.upstream.name, error };

@@ -3,7 +3,8 @@ import { gzip } from 'node:zlib';
 import type { Request, Response } from 'express';
 import { GatewayError } from './gateway-error.ts';
 import type { GatewayAnswer } from './request.ts';
-import { sendSpooled } from './spool.ts';
+import { spool } from './spool.ts';
+import type { Spooled } from './spool.ts';
 
 const compress = promisify(gzip);
 const WORTH_COMPRESSING_BYTES = 1_400;
@@ -40,13 +41,19 @@ export function rawQuery(request: Request): string {
 }
 
 /** Sends an answer, compressed where the client takes gzip; a long one comes from an encrypted temporary file. */
-export async function sendAnswer(request: Request, response: Response, answer: GatewayAnswer): Promise<void> {
+export function sendAnswer(request: Request, response: Response, answer: GatewayAnswer): Promise<void> {
+  // No frame that waits for a slow reader may hold the answer's text.
+  return prepare(request, response, answer).then((ready) => ready?.sendTo(response));
+}
+
+/** Everything but the sending of a long answer, which is returned. */
+async function prepare(request: Request, response: Response, answer: GatewayAnswer): Promise<Spooled | undefined> {
   response.status(answer.status);
   for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
   if (answer.body === undefined) {
     response.removeHeader('Content-Type');
     response.end();
-    return;
+    return undefined;
   }
   let bytes = Buffer.from(answer.body, 'utf8');
   response.vary('Accept-Encoding');
@@ -58,7 +65,7 @@ export async function sendAnswer(request: Request, response: Response, answer: G
     response.setHeader('Content-Encoding', 'gzip');
   }
   response.setHeader('Content-Length', bytes.byteLength);
-  if (request.method === 'HEAD') response.end();
-  else if (bytes.byteLength > SPOOLED_FROM_BYTES) await sendSpooled(response, bytes);
-  else response.end(bytes);
+  if (request.method !== 'HEAD' && bytes.byteLength > SPOOLED_FROM_BYTES) return spool(bytes);
+  response.end(request.method === 'HEAD' ? undefined : bytes);
+  return undefined;
 }

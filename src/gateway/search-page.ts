@@ -49,7 +49,7 @@ export function pageLinks(exchange: Exchange, reply: Reply, upstream: UpstreamCl
   const links = [{ relation: 'self', url: selfUrl(exchange, self) }];
   for (const { relation, url } of reply.links) {
     if (!PAGED.has(relation)) continue;
-    const path = pathBelow(url, upstream.base);
+    const path = pathBelow(url, upstream);
     // Without its next page a client would take a part for the whole.
     if (path === undefined && relation === 'next') throw new UpstreamError('not-fhir', upstream.name);
     if (path === undefined) continue;
@@ -59,9 +59,10 @@ export function pageLinks(exchange: Exchange, reply: Reply, upstream: UpstreamCl
   return { ...reply, links };
 }
 
-/** Path and query below the base; a server behind another host name than it thinks is known by its base's path. */
-export function pathBelow(url: string, base: string): string | undefined {
-  const below = belowBase(url, base);
+/** Path and query below the upstream's base, by whatever name it calls itself; one behind an unknown host name is known by its base's path. */
+export function pathBelow(url: string, upstream: UpstreamClient): string | undefined {
+  const { base, ownBase } = upstream;
+  const below = belowBase(url, base) ?? (ownBase === undefined ? undefined : belowBase(url, ownBase));
   if (below !== undefined) return below;
   const parsed = URL.parse(url, `${base}/`);
   if (parsed === null) return undefined;

@@ -7,23 +7,44 @@ import type { ServerResponse } from 'node:http';
 
 const CHUNK_BYTES = 256 * 1024;
 
+/** Bytes that wait in a file until their reader takes them. */
+export interface Spooled {
+  /** Sends them and gives the file back. */
+  sendTo(response: ServerResponse): Promise<void>;
+}
+
 /**
- * Sends bytes from a temporary file instead of from memory, so that slow readers of large answers hold disk and no memory. The file is encrypted under a
- * key that only this call knows, and has no name any more when the first byte is sent: a crash leaves nothing that could be found or read.
+ * Puts bytes into a temporary file, so that slow readers of large answers hold disk and no memory. The file is encrypted under a key that only this call
+ * knows, and has no name any more when the first byte is sent: a crash leaves nothing that could be found or read.
  */
-export async function sendSpooled(response: ServerResponse, bytes: Uint8Array): Promise<void> {
+export async function spool(bytes: Uint8Array): Promise<Spooled> {
   const key = randomBytes(32);
   const nonce = randomBytes(16);
+  const length = bytes.byteLength;
   const file = await openUnnamed();
   try {
     const cipher = createCipheriv('aes-256-ctr', key, nonce);
-    for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) {
+    for (let at = 0; at < length; at += CHUNK_BYTES) {
       await file.write(cipher.update(bytes.subarray(at, at + CHUNK_BYTES)));
     }
-    await sendFile(response, file, bytes.byteLength, createDecipheriv('aes-256-ctr', key, nonce));
-  } finally {
+  } catch (error) {
     await file.close();
+    throw error;
   }
+  return spooled(file, length, createDecipheriv('aes-256-ctr', key, nonce));
+}
+
+/** Outside of `spool`, so that nothing here keeps its bytes alive. */
+function spooled(file: FileHandle, length: number, decipher: ReturnType<typeof createDecipheriv>): Spooled {
+  return {
+    async sendTo(response) {
+      try {
+        await sendFile(response, file, length, decipher);
+      } finally {
+        await file.close();
+      }
+    },
+  };
 }
 
 async function openUnnamed(): Promise<FileHandle> {

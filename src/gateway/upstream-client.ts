@@ -67,6 +67,8 @@ export class UpstreamClient {
   /** FHIR base URL without a trailing slash. */
   readonly base: string;
   readonly totalTimeoutMs: number;
+  /** The base that the server believes to have, by its CapabilityStatement; its links and references may begin with it. */
+  ownBase: string | undefined;
   readonly #options: UpstreamOptions;
   readonly #pool: Pool;
   readonly #breaker: Breaker;

@@ -51,7 +51,7 @@ async function pages(upstream: UpstreamClient, first: string): Promise<UpstreamV
     if (body === undefined || bundle === undefined) throw new UpstreamError('not-fhir', upstream.name);
     for (const entry of bundle.entries) versions.push(...versionIn(body, entry, upstream));
     const next = bundle.links.find(({ relation }) => relation === 'next');
-    path = next && pathBelow(next.url, upstream.base);
+    path = next && pathBelow(next.url, upstream);
     if (next !== undefined && path === undefined) throw new UpstreamError('not-fhir', upstream.name);
   }
   return versions;
