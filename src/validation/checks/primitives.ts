@@ -143,6 +143,7 @@ const uriUuidRule = rule(
 );
 
 function uriCheck(type: string): PrimitiveCheck {
+  const isUrn = type === 'oid' || type === 'uuid';
   const typeRule = jsonTypeRule(type, 'string');
   return (value, c) => {
     let text: string;
@@ -153,7 +154,7 @@ function uriCheck(type: string): PrimitiveCheck {
       text = String(value);
     }
     const first = text.charCodeAt(0);
-    if (first === 104 /* h, as in http */ && hasNoWhitespace(text)) return;
+    if (first === 104 /* h, as in http */ && !isUrn && hasNoWhitespace(text)) return;
     if (text.length === 0) {
       c.report(emptyRule);
       return;
