@@ -16,6 +16,7 @@ import { JournalError } from './upstream/journal.ts';
 import { answerRead } from './upstream/reads.ts';
 import { JournalledRepository } from './upstream/repository.ts';
 import { acceptsJson, parseBody, readBody, RequestError } from './upstream/request.ts';
+import { prepareReferences } from './upstream/transaction-references.ts';
 import { VersionStore } from './upstream/version-store.ts';
 import type { StoredVersion } from './upstream/version-store.ts';
 
@@ -159,6 +160,8 @@ class UpstreamHandler {
     const repeated = bundleType === 'transaction' ? repeatedTarget(body as Bundle) : undefined;
     if (repeated !== undefined)
       return errorText(400, 'duplicate', `Bundle.entry[${repeated}] names the target of an earlier entry`);
+    if (bundleType === 'transaction')
+      prepareReferences(body as Bundle, (reference) => this.#repository.references(reference));
     const keep = ([, result]: FhirResponse) => bundleType !== 'transaction' || failedEntry(result) === undefined;
     const result = await this.#store.atomically(() => this.#route(request, path + query, body), keep);
     const failed = keep(result) ? undefined : failedEntry(result[1]);

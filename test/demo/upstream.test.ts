@@ -164,6 +164,41 @@ describe('a demo upstream', () => {
     assert.equal((await call(upstream, 'POST', '', twice)).status, 400);
   });
 
+  test('resolves references to any fullUrl and by search within a transaction', async () => {
+    await call(upstream, 'PUT', 'Practitioner/doc', {
+      resourceType: 'Practitioner',
+      id: 'doc',
+      identifier: [{ system: 'urn:npi', value: '7' }],
+    });
+    const bundle = (search: string) => ({
+      resourceType: 'Bundle',
+      type: 'transaction',
+      entry: [
+        {
+          fullUrl: 'http://elsewhere.example/Patient/1',
+          resource: patient('Ref'),
+          request: { method: 'POST', url: 'Patient' },
+        },
+        {
+          resource: {
+            resourceType: 'Basic',
+            id: 'refs',
+            code: { text: 'x' },
+            subject: { reference: 'http://elsewhere.example/Patient/1' },
+            author: { reference: search },
+          },
+          request: { method: 'PUT', url: 'Basic/refs' },
+        },
+      ],
+    });
+    const done = await call(upstream, 'POST', '', bundle('Practitioner?identifier=urn:npi|7'));
+    assert.equal(done.status, 200, done.text);
+    const stored = (await call(upstream, 'GET', 'Basic/refs')).body as unknown as Record<string, { reference: string }>;
+    assert.equal(stored['author']?.reference, 'Practitioner/doc');
+    assert.equal(`${stored['subject']?.reference}/_history/1`, entriesOf(done)[0]?.response.location);
+    assert.equal((await call(upstream, 'POST', '', bundle('Practitioner?identifier=urn:npi|8'))).status, 400);
+  });
+
   test('takes a transaction of more updates than the router would', async () => {
     const entry = Array.from({ length: 120 }, (_, index) => ({
       resource: { resourceType: 'Basic', id: `b${index}`, code: { text: 'x' } },

@@ -161,6 +161,13 @@ export class JournalledRepository extends MemoryRepository {
     return { resource: await this.updateResource(resource, options), outcome: created };
   }
 
+  /** `Type/id` of the first two matches of a search such as `Patient?identifier=x`. */
+  references(reference: string): string[] {
+    const [type = '', parameters = ''] = reference.split('?', 2);
+    const query = parseQuery(type, [...new URLSearchParams(parameters), ['_count', '2']], false);
+    return search(query, this.store, this.index).matches.map((version) => `${version.type}/${version.id}`);
+  }
+
   override withTransaction<R>(callback: (repository: this) => Promise<R>): Promise<R> {
     return this.store.atomically(() => callback(this));
   }
