@@ -24,7 +24,9 @@ function explain(error: unknown): { text: string; code: number } {
   if (error instanceof CommandError) return { text: error.message, code: exitCodeOf(error.code) };
   if (error instanceof ConfigError) return { text: `the configuration cannot be used\n${error.message}`, code: 2 };
   if (error instanceof AppError) return { text: `${error.message} (${String(error.code)})`, code: 2 };
-  if (isSystemError(error)) return { text: `${error.code}: ${error.path ?? error.message}`, code: 2 };
+  if (isSystemError(error)) {
+    return { text: error.path === undefined ? error.message : `${error.code}: ${error.path}`, code: 2 };
+  }
   return { text: error instanceof Error ? `${error.name}: ${error.message}` : 'failed', code: 2 };
 }
 
