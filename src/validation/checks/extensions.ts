@@ -1,5 +1,5 @@
 /** Extensions: their definition, where they may stand, whether they may modify (http://hl7.org/fhir/R4/extensibility.html). */
-import type { CompiledProfile } from '../compile/profile.ts';
+import type { CompiledProfile } from '../compile/profile-parts.ts';
 import { isObject, objects, type ElementNode } from '../compile/element-tree.ts';
 import type { Definition, PackageScope } from '../packages/definitions.ts';
 import { isAbsoluteUri } from '../primitives/scanners.ts';

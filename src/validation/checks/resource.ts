@@ -1,7 +1,7 @@
 /** A resource wherever it stands: its type, the profiles it declares, and those that its content implies. */
 import { isObject, objects } from '../compile/element-tree.ts';
 import type { ObjectCheck } from '../compile/object-check.ts';
-import type { CompiledProfile } from '../compile/profile.ts';
+import type { CompiledProfile } from '../compile/profile-parts.ts';
 import type { PackageScope } from '../packages/definitions.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 

@@ -3,7 +3,7 @@ import { isPrimitiveName } from '../checks/primitives.ts';
 import type { CheckContext, JsonObject, PlaceFacts, Rule } from '../checks/report.ts';
 import type { ValueCheck } from './constraints.ts';
 import type { ElementNode } from './element-tree.ts';
-import { contentCheck, type NodeOptions } from './profile.ts';
+import type { NodeOptions } from './profile-parts.ts';
 import { sliceSet, type SliceSet } from './slicing.ts';
 import type { ElementForm, ElementInfo, TypeInfo } from './type-model.ts';
 
@@ -103,7 +103,7 @@ function memberForm(child: ElementNode, element: ElementInfo, form: ElementForm,
   const node =
     element.isChoice && child.types.length > 1 && child.children.length > 0 ? { ...child, children: [] } : child;
   const item = allowed
-    ? contentCheck(node, form.type(), form.typeCode, { ...options, known: [element.node] })
+    ? options.compiler.content(node, form.type(), form.typeCode, { ...options, known: [element.node] })
     : undefined;
   const facts: PlaceFacts = { path: element.node.path, type: form.typeCode };
   return { form, siblingKey: isPrimitiveName(form.typeCode) ? '_' + form.key : undefined, facts, allowed, item };

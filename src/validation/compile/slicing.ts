@@ -3,7 +3,7 @@ import type { CheckContext, PlaceFacts, Rule } from '../checks/report.ts';
 import type { ValueCheck } from './constraints.ts';
 import { discriminatorTest, rootOf, type SliceTest } from './discriminators.ts';
 import type { ElementNode, ElementSlicing } from './element-tree.ts';
-import { contentCheck, type NodeOptions } from './profile.ts';
+import type { NodeOptions } from './profile-parts.ts';
 import type { ElementForm, ElementInfo } from './type-model.ts';
 
 export interface SliceSet {
@@ -58,7 +58,7 @@ function compileSlice(
     test: sliceTest(node, slicing, element, options),
     item(form) {
       if (items.has(form)) return items.get(form);
-      const made = contentCheck(node, form.type(), form.typeCode, { ...options, known });
+      const made = options.compiler.content(node, form.type(), form.typeCode, { ...options, known });
       items.set(form, made);
       return made;
     },
