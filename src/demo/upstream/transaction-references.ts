@@ -7,7 +7,7 @@ const ROUTER_PLACEHOLDER = /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-
 const CONDITIONAL_REFERENCE = /^[A-Z][A-Za-z]+\?.+/;
 
 /**
- * Does to a transaction what R4 asks and the router does not: any `fullUrl` of a created entry may be referred to, not only a lower-case `urn:uuid`, and
+ * Does to a transaction what R4 asks beyond the router: every `fullUrl` of a created entry may be referred to, not only a lower-case `urn:uuid`, and
  * a reference may be a search that matches one resource (R4 http.html, "transaction processing rules"). Changes the bundle.
  * @param find references (`Type/id`) of the matches of a search, at most two
  * @throws {OperationOutcomeError} 400 no match | 412 several
