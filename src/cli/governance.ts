@@ -12,6 +12,7 @@ import { parseSignerKey } from '../ledger/note-key.ts';
 import { CommandError } from './command-error.ts';
 import { gatewayBase, get } from './gateway-client.ts';
 import type { GatewayOptions } from './gateway-client.ts';
+import { epochCommand } from './governance-epoch.ts';
 import { addChangeOptions, changeFrom } from './governance-change-options.ts';
 import type { ChangeOptions } from './governance-change-options.ts';
 import { memberFile } from './member-file.ts';
@@ -25,8 +26,11 @@ interface AskOptions extends GatewayOptions {
 
 interface ActOptions {
   readonly config: string;
+  readonly out?: string;
   readonly json?: boolean;
 }
+
+const OUT = 'write the signed record there instead of to the topic: for an epoch, where the topic is what has failed';
 
 /** `concordat governance …`: what the members decide together, on the ledger. */
 export function governanceCommand(program: Command): void {
@@ -52,12 +56,14 @@ export function governanceCommand(program: Command): void {
   proposing(governance);
   voting(governance);
   accepting(governance);
+  epochCommand(governance);
 }
 
 function proposing(governance: Command): void {
   const command = governance.command('propose').description('propose a change; proposing is voting yes');
   addChangeOptions(command)
     .requiredOption('--config <file>', "this member's configuration: its batch key signs, its topic carries")
+    .option('--out <file>', OUT)
     .option('--json', 'for programs')
     .action(
       runAction(async (kind: string, options: ActOptions & ChangeOptions) => {
@@ -67,7 +73,7 @@ function proposing(governance: Command): void {
           parseGenesis(readInput(loadConfig(options.config).ledger.genesis)).origin,
         );
         const nonce = proposalNonce(new Uint8Array(randomBytes(16)));
-        const id = await append(options.config, { act: 'propose', change, nonce });
+        const id = await publish(options, { act: 'propose', change, nonce });
         if (options.json === true) printJson({ proposal: id });
         else print(`proposed: ${id}`);
       }),
@@ -81,10 +87,11 @@ function voting(governance: Command): void {
     .argument('<proposal>', 'its whole id')
     .addArgument(new Argument('[vote]', 'yes or no').choices(['yes', 'no']).default('yes'))
     .requiredOption('--config <file>', "this member's configuration")
+    .option('--out <file>', OUT)
     .action(
       runAction(async (proposal: string, vote: 'yes' | 'no', options: ActOptions) => {
         if (!/^[0-9a-f]{64}$/.test(proposal)) throw new CommandError('usage', 'a proposal id is 64 hex digits');
-        await append(options.config, { act: 'vote', proposal, vote });
+        await publish(options, { act: 'vote', proposal, vote });
         print(`voted ${vote}`);
       }),
     );
@@ -130,11 +137,15 @@ function found({ proposals }: GovernanceReport, id: string): ProposalReport {
 }
 
 /** Signs with the configured batch key and appends to the configured topic; whether it counts, `show` tells once it was read back. */
-async function append(configFile: string, act: GovernanceAct): Promise<string> {
-  const config = loadConfig(configFile);
+async function publish(options: ActOptions, act: GovernanceAct): Promise<string> {
+  const config = loadConfig(options.config);
   const { origin } = parseGenesis(readInput(config.ledger.genesis));
   const signer = parseSignerKey(config.ledger.keys.batch.reveal());
   const { frame, id } = buildGovernance({ log: origin, member: config.member, act, signer });
+  if (options.out !== undefined) {
+    writeFileSync(options.out, frame);
+    return id;
+  }
   const { openTopic } = await import('../main.ts');
   const topic = openTopic(config.ledger.topic, pino({ level: 'silent' }));
   try {

@@ -1,0 +1,69 @@
+import { writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { encodeHex } from '../ledger/encoding.ts';
+import { formatEpoch, verifyEpoch } from '../ledger/epoch.ts';
+import { parseFrame } from '../ledger/frame.ts';
+import { genesisHash, parseGenesis } from '../ledger/genesis.ts';
+import { verifyHistory } from '../ledger/governance-history.ts';
+import { genesisState } from '../ledger/governance-state.ts';
+import { VerificationError } from '../ledger/merkle/verification-error.ts';
+import { CommandError } from './command-error.ts';
+import { print } from './print.ts';
+import { readInput } from './read-input.ts';
+import { runAction } from './run-action.ts';
+
+interface EpochOptions {
+  readonly genesis: string;
+  readonly history?: string;
+  readonly newGenesis: string;
+  readonly out?: string;
+}
+
+/** `concordat governance epoch`: binds a new log to the last final checkpoint of the old one, where the old one has forked or can no longer finalise. */
+export function epochCommand(governance: Command): void {
+  governance
+    .command('epoch')
+    .description(
+      'make an epoch file out of signed records, or check one: that the members of the old log opened the new',
+    )
+    .argument('<file...>', 'records that `propose open-epoch --out` and `vote --out` wrote; or one epoch file')
+    .requiredOption('--genesis <file>', 'genesis file of the old log, which is pinned')
+    .option('--history <file>', 'governance history of the old log')
+    .requiredOption('--new-genesis <file>', 'genesis file of the new log')
+    .option('--out <file>', 'write the epoch file there; without it, the one file given is checked')
+    .addHelpText('after', '\nExit codes: 0 the new genesis may be pinned, 1 it may not, 2 a file cannot be read.')
+    .action(
+      runAction(async (files: readonly string[], options: EpochOptions) => {
+        const epoch = options.out === undefined ? epochFile(files) : formatEpoch(files.map(readRecord));
+        const oldGenesis = parseGenesis(readInput(options.genesis));
+        const newGenesis = readInput(options.newGenesis);
+        try {
+          const state =
+            options.history === undefined
+              ? genesisState(oldGenesis)
+              : await verifyHistory({ history: readInput(options.history), genesis: oldGenesis });
+          const { origin, previous } = await verifyEpoch({ epoch, state, genesis: newGenesis });
+          if (options.out !== undefined) writeFileSync(options.out, epoch);
+          print(`holds: ${origin} goes on from ${oldGenesis.origin} at size ${previous?.size ?? 0}`);
+          print(`genesis: ${encodeHex(genesisHash(newGenesis))}`);
+          return 0;
+        } catch (error) {
+          if (!(error instanceof VerificationError)) throw error;
+          print(`does not hold: ${error.message} (${error.code})`);
+          return 1;
+        }
+      }),
+    );
+}
+
+function epochFile(files: readonly string[]): Uint8Array {
+  const [file, ...more] = files;
+  if (file === undefined || more.length > 0) throw new CommandError('usage', 'one epoch file, or records and --out');
+  return readInput(file);
+}
+
+function readRecord(file: string): { readonly header: Uint8Array; readonly body: Uint8Array } {
+  const frame = parseFrame(readInput(file));
+  if (frame?.kind !== 'governance') throw new CommandError('unreadable', `${file}: no governance record`);
+  return frame;
+}

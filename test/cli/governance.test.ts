@@ -1,0 +1,229 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { foundConsortium } from '../../src/cli/consortium.ts';
+import { makeKey, writeKeyFile } from '../../src/cli/key-files.ts';
+import { loadConfig } from '../../src/config/config.ts';
+import { parseYaml } from '../../src/config/parse-yaml.ts';
+import { findFreePorts } from '../../src/demo/free-ports.ts';
+import { startUpstream } from '../../src/demo/upstream.ts';
+import type { Upstream } from '../../src/demo/upstream.ts';
+import { parseSignedCheckpoint } from '../../src/ledger/checkpoint.ts';
+import { buildGenesis, parseGenesis } from '../../src/ledger/genesis.ts';
+import { makeVerifierKey } from '../../src/ledger/note-key.ts';
+import { startGateway } from '../../src/main.ts';
+import type { RunningGateway } from '../../src/main.ts';
+import type { GovernanceReport } from '../../src/ledger/governance-report.ts';
+import { parseRules } from '../../src/validation/rules-parse.ts';
+import { ruleSetDigest } from '../../src/validation/rules.ts';
+import { runCli } from '../support/run-cli.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'concordat-governance-'));
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const rules = join(root, 'profiles/rules/base.yaml');
+const members = ['a', 'b'];
+const origin = 'test.example/governance';
+const fileOf = (member: string) => join(folder, `${member}.yaml`);
+const genesis = join(folder, 'consortium', 'genesis.json');
+
+function writeConfig(member: string, ports: readonly number[], upstreamUrl: string): void {
+  const key = (kind: string) => ({ file: join(folder, 'consortium', member, `${kind}.key`) });
+  const port = (name: string) => ports[members.indexOf(name)] ?? 0;
+  const config = {
+    member,
+    writer: `${member}-1`,
+    listen: { host: '127.0.0.1', port: port(member) },
+    dataDir: join(folder, `${member}-data`),
+    upstreams: { ehr: { url: upstreamUrl } },
+    auth: { mode: 'open' },
+    validation: { packagesDir: join(root, 'profiles'), rules },
+    provenance: { masterKey: key('master') },
+    ledger: {
+      genesis,
+      keys: { batch: key('batch'), origin: key('origin'), cosigner: key('cosigner'), agreement: key('agreement') },
+      topic: { kind: 'file', path: join(folder, 'topic.db') },
+      cosignatureTopic: { kind: 'file', path: join(folder, 'cosignatures.db') },
+      peers: members
+        .filter((peer) => peer !== member)
+        .map((peer) => ({ member: peer, url: `http://127.0.0.1:${port(peer)}/ledger` })),
+    },
+    logging: { level: 'silent' },
+  };
+  writeFileSync(fileOf(member), JSON.stringify(config));
+}
+
+async function concordat(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(args);
+  assert.equal(code, 0, stderr);
+  return stdout;
+}
+
+async function report(): Promise<GovernanceReport> {
+  const { host, port } = loadConfig(fileOf('b')).listen;
+  return (await (await fetch(`http://${host}:${port}/ledger/governance`)).json()) as GovernanceReport;
+}
+
+async function propose(...args: readonly string[]): Promise<string> {
+  const printed = await concordat('governance', 'propose', ...args, '--config', fileOf('a'), '--json');
+  return (JSON.parse(printed) as { proposal: string }).proposal;
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 100; i++) {
+    if (await holds()) return;
+    await delay(100);
+  }
+  assert.fail('it did not happen in time');
+}
+
+/** Proposes as `a`, votes as `b`, and waits until `b` sees it in force. */
+async function enact(...args: readonly string[]): Promise<GovernanceReport> {
+  const { proposal } = JSON.parse(
+    await concordat('governance', 'propose', ...args, '--config', fileOf('a'), '--json'),
+  ) as { proposal: string };
+  await concordat('governance', 'vote', proposal, '--config', fileOf('b'));
+  for (let i = 0; i < 60; i++) {
+    const now = await report();
+    if (now.proposals.find(({ id }) => id === proposal)?.status === 'in-force') return now;
+    await delay(250);
+  }
+  assert.fail(await concordat('governance', 'show', proposal.slice(0, 12), '--config', fileOf('b')));
+}
+
+describe('concordat governance', { timeout: 120_000 }, () => {
+  const running: { upstream?: Upstream; gateways: RunningGateway[] } = { gateways: [] };
+  before(async () => {
+    foundConsortium({
+      origin,
+      members,
+      ruleSet: ruleSetDigest(parseRules(parseYaml(readFileSync(rules, 'utf8')))),
+      outDir: join(folder, 'consortium'),
+      random: (length) => new Uint8Array(randomBytes(length)),
+    });
+    running.upstream = await startUpstream({ name: 'ehr', port: 0, dataDir: join(folder, 'upstream') });
+    const ports = await findFreePorts(27_000, 2);
+    for (const member of members) writeConfig(member, ports, running.upstream.url);
+    running.gateways = await Promise.all(members.map((member) => startGateway(loadConfig(fileOf(member)))));
+  });
+  after(async () => {
+    for (const gateway of running.gateways) await gateway.close();
+    await running.upstream?.close();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const create = () => {
+    return fetch(`${running.gateways[0]?.url}/fhir/ehr/Patient`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/fhir+json' },
+      body: '{"resourceType":"Patient","active":true}',
+    });
+  };
+
+  test('changes are proposed, voted on and in force, and receipts after them still prove their author', async () => {
+    const changed = await enact('change-quorum', '--quorum', '3/4');
+    assert.deepEqual(changed.quorumRule, { numerator: 3, denominator: 4 });
+    const [proposal] = changed.proposals;
+    assert.deepEqual([proposal?.proposer, proposal?.yes, proposal?.open], ['a', ['a', 'b'], []]);
+    const event = (await create()).headers.get('concordat-event') ?? '';
+    const receipt = join(folder, 'receipt');
+    await concordat('receipt', event, '--config', fileOf('b'), '--wait', '30', '--out', receipt);
+    assert.match(await concordat('verify', receipt, '--genesis', genesis), /^author: a, /m);
+  });
+
+  test('a gateway that lacks the adopted rule set refuses writes and names the digest; reads go on', async () => {
+    const written = (await create()).headers.get('location') ?? '';
+    const digest = 'cd'.repeat(32);
+    await enact('adopt-rule-set', '--digest', digest);
+    await until(async () => (await create()).status === 503);
+    assert.match(await (await create()).text(), new RegExp(digest));
+    assert.equal((await fetch(written)).status, 200);
+    const adopted = await enact('adopt-rule-set', '--rules', rules);
+    assert.deepEqual(
+      adopted.ruleSets.map(({ index }) => index),
+      [0, 1, 2],
+    );
+    await until(async () => (await create()).status === 201);
+  });
+
+  test('a change that a member votes down is rejected', async () => {
+    const id = await propose('change-quorum', '--quorum', '4/5');
+    await concordat('governance', 'vote', id, 'no', '--config', fileOf('b'));
+    await until(async () =>
+      (await report()).proposals.some((proposal) => proposal.id === id && proposal.status === 'rejected'),
+    );
+    assert.match(
+      await concordat('governance', 'show', id.slice(0, 12), '--config', fileOf('b')),
+      /^status: rejected$/m,
+    );
+  });
+
+  test('a member joins with a file that it signed itself', async () => {
+    const keys = join(folder, 'newcomer');
+    for (const kind of ['batch', 'origin', 'cosigner', 'agreement'] as const) {
+      const key = makeKey({ kind, member: 'c', origin, random: (length) => new Uint8Array(randomBytes(length)) });
+      writeKeyFile(join(keys, `${kind}.key`), key.secret);
+    }
+    const file = join(folder, 'c.json');
+    await concordat('governance', 'accept', '--origin', origin, '--member', 'c', '--keys', keys, '--out', file);
+    assert.ok(!readFileSync(file, 'utf8').includes(readFileSync(join(keys, 'batch.key'), 'utf8').trim().slice(-30)));
+    const joined = await enact('admit', '--member-file', file);
+    assert.deepEqual(
+      joined.members.map(({ name }) => name),
+      ['a', 'b', 'c'],
+    );
+    assert.equal(joined.quorum, 3);
+  });
+
+  test('the others open an epoch without the topic, and whoever pins the old genesis can check it', async () => {
+    const { size, root: finalRoot } = parseSignedCheckpoint(
+      new Uint8Array(await (await fetch(`${running.gateways[0]?.url}/ledger/checkpoint`)).arrayBuffer()),
+    ).checkpoint;
+    const old = parseGenesis(readFileSync(genesis));
+    const next = { ...old, origin: `${origin}/2`, previous: { origin, size, root: finalRoot } };
+    const keyed = next.members.map((member) => ({
+      ...member,
+      originKey: makeVerifierKey(next.origin, 0x01, member.originKey.publicKey),
+    }));
+    const [newGenesis, proposal, epoch] = ['new-genesis.json', 'proposal', 'epoch'].map((name) =>
+      join(folder, name),
+    ) as [string, string, string];
+    writeFileSync(newGenesis, buildGenesis({ ...next, members: keyed }));
+    await concordat(
+      'governance',
+      'propose',
+      'open-epoch',
+      '--new-genesis',
+      newGenesis,
+      '--config',
+      fileOf('a'),
+      '--out',
+      proposal,
+    );
+    const pins = ['--genesis', genesis, '--new-genesis', newGenesis];
+    assert.match(
+      await concordat('governance', 'epoch', proposal, ...pins, '--out', epoch),
+      /goes on from test\.example\/governance at size/,
+    );
+    assert.match(await concordat('governance', 'epoch', epoch, ...pins), /^genesis: [0-9a-f]{64}$/m);
+    assert.equal(
+      (await runCli(['governance', 'epoch', epoch, '--genesis', genesis, '--new-genesis', genesis])).code,
+      1,
+    );
+  });
+
+  test('what is missing is said, and nothing is sent', async () => {
+    const before_ = (await report()).proposals.length;
+    for (const args of [['suspend', '--member', 'b'], ['change-quorum', '--quorum', '1/2'], ['unheard-of']]) {
+      const { code } = await runCli(['governance', 'propose', ...args, '--config', fileOf('a')]);
+      assert.equal(code, 2, args.join(' '));
+    }
+    assert.equal((await runCli(['governance', 'vote', 'abc', '--config', fileOf('a')])).code, 2);
+    assert.equal((await runCli(['governance', 'show', 'ffff', '--config', fileOf('a')])).code, 1);
+    assert.equal((await report()).proposals.length, before_);
+  });
+});
