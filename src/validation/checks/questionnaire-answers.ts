@@ -24,6 +24,24 @@ const noMatch = rule(
   'questionnaire-answer-format',
   'The answer does not have the format that the questionnaire asks for',
 );
+const textTooShort = rule(
+  'questionnaire-text-too-short',
+  'The text is shorter than the questionnaire asks for',
+  'value',
+  'warning',
+);
+const textTooLong = rule(
+  'questionnaire-text-too-long',
+  'The text is longer than the questionnaire allows',
+  'value',
+  'warning',
+);
+const textNoMatch = rule(
+  'questionnaire-text-format',
+  'The text does not have the format that the questionnaire asks for',
+  'value',
+  'warning',
+);
 const lineBreak = rule(
   'questionnaire-answer-line-break',
   'An answer of type string should be one line',
@@ -39,6 +57,12 @@ const wrongMime = rule(
   'The questionnaire does not allow attachments of this content type',
 );
 const tooLarge = rule('questionnaire-attachment-size', 'The attachment is larger than the questionnaire allows');
+const tooLargeStated = rule(
+  'questionnaire-attachment-size-stated',
+  'The attachment is larger than the questionnaire allows, as it says of itself',
+  'value',
+  'warning',
+);
 const wrongTarget = rule(
   'questionnaire-reference-type',
   'The questionnaire does not allow references to this resource type',
@@ -129,15 +153,16 @@ function wrongType(allowed: readonly string[]): Rule {
   );
 }
 
+/** Of long texts the HL7 validator asks nothing, so what is wrong with them is a warning. */
 function checkStringAnswer(item: QuestionnaireItem, value: string, place: string, c: CheckContext): void {
+  const isText = item.type === 'text';
   const [least] = item.extensions.get(`${extension}minLength`) ?? [];
-  if (typeof least === 'number' && value.length < least) c.report(tooShort, place, value);
-  if (item.type === 'string') {
-    if (item.maxLength !== undefined && value.length > item.maxLength) c.report(tooLong, place, value);
-    if (/[\r\n]/.test(value)) c.report(lineBreak, place);
-  }
+  if (typeof least === 'number' && value.length < least) c.report(isText ? textTooShort : tooShort, place, value);
+  if (item.maxLength !== undefined && value.length > item.maxLength)
+    c.report(isText ? textTooLong : tooLong, place, value);
+  if (!isText && /[\r\n]/.test(value)) c.report(lineBreak, place);
   const [pattern] = item.extensions.get(`${extension}regex`) ?? [];
-  if (typeof pattern === 'string' && !matches(pattern, value)) c.report(noMatch, place, value);
+  if (typeof pattern === 'string' && !matches(pattern, value)) c.report(isText ? textNoMatch : noMatch, place, value);
 }
 
 /** A pattern that is none, or that a hostile questionnaire made too heavy, refuses nothing. */
@@ -182,9 +207,10 @@ function checkAttachmentAnswer(item: QuestionnaireItem, value: unknown, at: stri
     c.report(wrongMime, at, typeof contentType === 'string' ? contentType : 'none');
   }
   const [most] = item.extensions.get(`${extension}maxSize`) ?? [];
-  const length = typeof size === 'number' ? size : typeof data === 'string' ? base64Length(data) : undefined;
-  const bytes = typeof data === 'string' ? (base64Length(data) ?? length) : length;
-  if (typeof most === 'number' && bytes !== undefined && bytes > most) c.report(tooLarge, at, String(bytes));
+  if (typeof most !== 'number') return;
+  const length = typeof data === 'string' ? base64Length(data) : undefined;
+  if (length !== undefined && length > most) c.report(tooLarge, at, String(length));
+  else if (length === undefined && typeof size === 'number' && size > most) c.report(tooLargeStated, at, String(size));
 }
 
 function mimeTypeMatches(allowed: unknown, contentType: unknown): boolean {

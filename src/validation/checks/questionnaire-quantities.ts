@@ -79,11 +79,7 @@ function checkUnit(
   const { system, code, unit } = value;
   const options = (item.extensions.get(unitOption) ?? []).filter(isObject);
   if (options.length > 0) {
-    const allowed = options.some((option) =>
-      typeof code === 'string'
-        ? option['code'] === code && option['system'] === system
-        : option['display'] === unit && unit !== undefined,
-    );
+    const allowed = options.some((option) => option['code'] === code && option['system'] === system);
     if (!allowed) c.report(wrongUnit, place, String(code ?? unit));
   }
   const [canonical] = item.extensions.get(unitValueSet) ?? [];
