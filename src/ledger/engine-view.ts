@@ -13,6 +13,8 @@ import type { AddCheckpointResult } from './peer.ts';
 import { buildPolicy, formatPolicy } from './policy.ts';
 import { formatReceipt } from './receipt.ts';
 import { eventKey, type EventPlace } from './replica.ts';
+import { mayRelay } from './relay.ts';
+import { TransportError } from './transport.ts';
 import { addCheckpoint } from './witness-server.ts';
 import { TILE_WIDTH } from './tree-store.ts';
 
@@ -138,6 +140,18 @@ export class EngineView implements LedgerView {
     for (const note of signed) await engine.publish(note);
     await engine.settle();
     return result;
+  }
+
+  async relay(frame: Uint8Array): Promise<boolean> {
+    const { replica, governance, options } = this.#engine;
+    if (!mayRelay(frame, { replica, governance: governance.state })) return false;
+    try {
+      await options.topic.append(frame);
+      return true;
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      return false;
+    }
   }
 
   status(): LedgerStatus {

@@ -5,6 +5,7 @@ import { ForkWatch } from './fork-watch.ts';
 import { genesisFrame, parseGenesis, type Genesis } from './genesis.ts';
 import { Intake } from './intake.ts';
 import { LedgerError } from './ledger-error.ts';
+import { errorCode } from './error-code.ts';
 import { effectiveParameters, type LedgerNodeOptions, type LedgerParameters } from './ledger-options.ts';
 import { GovernanceLog } from './governance-log.ts';
 import type { Membership } from './membership.ts';
@@ -16,6 +17,7 @@ import { isCutSize } from './replica-state.ts';
 import type { LedgerStorage } from './storage.ts';
 import type { Topic } from './transport.ts';
 import { isWriterRestored } from './restored-backup.ts';
+import { relayThrough } from './relay.ts';
 import { makeCosigner, makeSigning, type Signing } from './signing.ts';
 
 export interface EngineOptions extends Omit<LedgerNodeOptions, 'dataDir' | 'random'> {
@@ -24,6 +26,10 @@ export interface EngineOptions extends Omit<LedgerNodeOptions, 'dataDir' | 'rand
   /** Random 32-bit number. */
   readonly seed: number;
 }
+
+/** After this many times the resend interval without a read-back, peers are asked to append. */
+const RELAY_ROUNDS = 2;
+const RELAY_BATCHES = 16;
 
 /**
  * The ledger of one process as steps without timers: read → seal → send → cut → sign → exchange → final. `LedgerNode` calls them in loops; a simulation
@@ -185,7 +191,10 @@ export class LedgerEngine {
         await bootstrapFrom(this, peer);
         return true;
       } catch (error) {
-        this.options.log.warn({ peer: peer.member, error: codeOf(error) }, 'the replica cannot be filled from a peer');
+        this.options.log.warn(
+          { peer: peer.member, error: errorCode(error) },
+          'the replica cannot be filled from a peer',
+        );
         // Leaves that no quorum vouches for are in the replica now: it has to be removed by hand.
         if (error instanceof LedgerError && error.code !== 'unavailable') throw error;
       }
@@ -250,7 +259,7 @@ export class LedgerEngine {
       await this.options.cosignatureTopic.append(note);
     } catch (error) {
       // The second channel carries it as well, and it is published again while the tree is not final.
-      this.options.log.warn({ error: codeOf(error) }, 'a cosignature could not be appended');
+      this.options.log.warn({ error: errorCode(error) }, 'a cosignature could not be appended');
     }
   }
 
@@ -274,7 +283,7 @@ export class LedgerEngine {
       return read.records.length;
     } catch (error) {
       // Nothing here is believed or needed for good: it is read on from wherever the topic now ends.
-      log.warn({ error: codeOf(error) }, 'cosignatures cannot be read');
+      log.warn({ error: errorCode(error) }, 'cosignatures cannot be read');
       this.#cosignatureOffset = undefined;
       this.#cosignaturesRead = false;
       return 0;
@@ -298,6 +307,18 @@ export class LedgerEngine {
     this.#behindSinceMs = behind ? (this.#behindSinceMs ?? this.options.clock()) : undefined;
   }
 
+  /** Sends sealed batches by way of peers while the own way to the topic does not take them. @returns how many were taken */
+  async relayStep(): Promise<number> {
+    const { sealStore, peers, clock } = this.options;
+    const sealer = this.signing?.sealer;
+    const waitingMs = sealer?.waitingSinceMs;
+    if (sealStore === undefined || sealer?.allowed !== true || waitingMs === undefined) return 0;
+    if (clock() - waitingMs < RELAY_ROUNDS * this.parameters.resendAfterMs) return 0;
+    const taken = await relayThrough(peers, sealStore.unsequenced(RELAY_BATCHES));
+    for (const batch of taken) sealer.sends.relayed(batch);
+    return taken.length;
+  }
+
   /** Asks the transport for its settings. */
   async driftStep(): Promise<void> {
     try {
@@ -306,7 +327,7 @@ export class LedgerEngine {
       if (!same) this.#drift = { settings: drift, sinceMs: this.options.clock() };
       await this.intake.learnTransport();
     } catch (error) {
-      this.options.log.warn({ error: codeOf(error) }, 'the topic cannot be described');
+      this.options.log.warn({ error: errorCode(error) }, 'the topic cannot be described');
     }
   }
 
@@ -377,8 +398,4 @@ async function tailOffset(topic: Topic): Promise<bigint> {
   const { startOffset } = await topic.read({ fromOffset: end, maximumBytes: 1, waitMs: 0 });
   const tail = end - 256n;
   return tail > startOffset ? tail : startOffset;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { SqliteCosignerStore } from './cosigner-store.ts';
 import { DirectoryStorage } from './directory-storage.ts';
 import { EngineView } from './engine-view.ts';
+import { errorCode } from './error-code.ts';
 import { genesisFrame } from './genesis.ts';
 import { LedgerEngine } from './ledger-engine.ts';
 import { LedgerError } from './ledger-error.ts';
@@ -143,6 +144,7 @@ export class LedgerNode implements LedgerNodeHandle {
   async #peers(): Promise<void> {
     const woken = new Promise<void>((resolve) => (this.#wakePeers = resolve));
     await this.engine.peerStep();
+    await this.engine.relayStep();
     await Promise.race([sleep(this.engine.parameters.peerIntervalMs, this.#stop.signal), woken]);
   }
 
@@ -167,8 +169,7 @@ export class LedgerNode implements LedgerNodeHandle {
 
   #failed(name: string, error: unknown): void {
     const { clock, log } = this.#options;
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-    // The code only: a message may quote what it failed on.
+    const code = errorCode(error);
     log.error({ step: name, code }, 'a step of the ledger failed');
     const sinceMs = this.engine.storageFault?.sinceMs ?? clock();
     this.engine.storageFault = { sinceMs, detail: `${name}: ${error instanceof LedgerError ? error.message : code}` };

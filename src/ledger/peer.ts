@@ -28,6 +28,8 @@ export interface PeerClient {
   blob(hash: Uint8Array): Promise<Uint8Array | undefined>;
   tile(level: number, index: number, width?: number): Promise<Uint8Array | undefined>;
   entryBundle(index: number, width?: number): Promise<Uint8Array | undefined>;
+  /** Asks the peer to append a sealed batch of ours to the topic. Optional: without it nothing is relayed. @returns whether it did */
+  relay?(frame: Uint8Array): Promise<boolean>;
 }
 
 /** Posts an `add-checkpoint` body to one outside witness and returns its cosignature lines. */

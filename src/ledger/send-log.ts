@@ -40,6 +40,12 @@ export class SendLog {
     if (stored === 'maybe') sends.doubtful++;
   }
 
+  /** A peer says that it appended this one for us. */
+  relayed(batch: number): void {
+    const sends = this.#batches.get(batch);
+    if (sends !== undefined) sends.doubtful++;
+  }
+
   /** A copy was read at this offset. @returns false when no send explains it */
   seen(batch: number, offset: bigint): boolean {
     const sends = this.#batches.get(batch);

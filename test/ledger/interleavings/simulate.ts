@@ -160,7 +160,7 @@ async function appendWithFault(world: World, member: SimulatedMember, fault: App
 export async function simulate(seed: number): Promise<Outcome> {
   const random = new Random(seed);
   const scenario = random.chance(0.4) ? 'honest' : random.pick(SCENARIOS);
-  const world = new World(random.chance(0.75) ? 3 : 4, random);
+  const world = new World(random.chance(0.85) ? 3 : 4, random);
   try {
     const faults = await play(world, scenario);
     judge(world, scenario, faults);
@@ -181,7 +181,7 @@ async function play(world: World, scenario: Scenario): Promise<Fault[]> {
   const { random } = world;
   const faults: Fault[] = [];
   for (const member of world.members) await world.start(member, true);
-  const length = 40 + random.below(60);
+  const length = 30 + random.below(50);
   const strikeAt = 10 + random.below(length - 10);
   const strikes = scenario === 'network' || scenario === 'append' ? 1 + random.below(4) : 1;
   const untilStruck = scenario === 'two-batches' || scenario === 'two-trees' || scenario === 'restore';
@@ -203,10 +203,10 @@ async function play(world: World, scenario: Scenario): Promise<Fault[]> {
     if (random.chance(0.1)) assertOneHistory(world);
   }
   const done = (): boolean => unfinished(world).length === 0;
-  await world.settle(14, done);
+  await world.settle(8, done);
   // Anchors are read again each minute.
   world.nowMs += 61_000;
-  await world.settle(4, done, 12_000);
+  await world.settle(3, done, 16_000);
   return faults;
 }
 

@@ -174,6 +174,7 @@ export class World {
     sign: (member) => this.guard(member, (engine) => engine.signStep()),
     cosignatures: (member) => this.guard(member, (engine) => engine.cosignatureStep(0)),
     peers: (member) => this.guard(member, (engine) => engine.peerStep()),
+    relay: (member) => this.guard(member, (engine) => engine.relayStep()),
   };
 
   async step(name: string, member: SimulatedMember): Promise<void> {
