@@ -27,11 +27,11 @@ export function createApp(parts: GatewayParts): express.Application {
   app.disable('etag');
   app.use(traceRequests(parts));
   app.use(cors(parts.allowedOrigins));
+  app.use('/fhir', fhirRoutes(parts, services));
   app.use(healthRoutes(parts));
   app.use(smartRoutes(parts));
   app.use('/ledger', logRoutes(parts));
   app.use('/audit', auditRoutes(parts, services));
-  app.use('/fhir', fhirRoutes(parts, services));
   app.use((_request, _response, next) => {
     next(new GatewayError('not-found', { external: 'There is nothing at this address; the FHIR base is /fhir.' }));
   });

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import type { Transform } from 'node:stream';
@@ -58,9 +59,16 @@ function tooLarge(limitBytes: number): GatewayError {
 
 /** Decodes UTF-8 strictly; a byte order mark is dropped. @throws {GatewayError} structure */
 export function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new GatewayError('structure', { external: 'The body is not valid UTF-8.', cause: error });
-  }
+  const text = strictUtf8(bytes);
+  if (text === undefined) throw new GatewayError('structure', { external: 'The body is not valid UTF-8.' });
+  return text;
 }
+
+/** The text of UTF-8 bytes without a byte order mark; undefined where they are no UTF-8. */
+export function strictUtf8(bytes: Uint8Array): string | undefined {
+  if (!isUtf8(bytes)) return undefined;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+}
+
+const BYTE_ORDER_MARK = '\uFEFF';

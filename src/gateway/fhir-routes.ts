@@ -15,6 +15,11 @@ import { traceOf } from './request-trace.ts';
 /** `/fhir/…`: metadata without an exchange, everything else by the main path. */
 export function fhirRoutes(parts: GatewayParts, services: Services): RequestHandler {
   return (request, response, next) => {
+    // Stands beside a FHIR base, but is none of FHIR's own addresses.
+    if (request.path.includes('/.well-known/')) {
+      next();
+      return;
+    }
     answer(parts, services, request, response)
       .then((result) => sendAnswer(request, response, result))
       .catch(next);

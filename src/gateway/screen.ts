@@ -56,7 +56,8 @@ export async function screen(exchange: Exchange, plan: Plan, reply: Reply): Prom
       const isHeldBack = judgement.mode === 'reject' && !judgement.isValid;
       if (isHeldBack && reply.shape === 'resource') throw heldBack(exchange, judgement);
       if (isHeldBack) notes.push(heldBackNote(exchange, item));
-      if (judgement.mode === 'annotate' || isHeldBack) notes.push(...judgement.issues);
+      // What only warns goes into the record: clients that take each entry for a match would stumble over a note on every search.
+      if (isHeldBack || (judgement.mode === 'annotate' && !judgement.isValid)) notes.push(...judgement.issues);
       if (isHeldBack) {
         withheld += 1;
         continue;

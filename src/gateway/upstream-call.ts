@@ -3,6 +3,7 @@ import type { InteractionCode } from '../fhir/interaction.ts';
 import type { JsonSlice } from '../fhir/json-edit.ts';
 import { memberValue, parseJsonText } from '../fhir/json-text.ts';
 import { belowBase, parseRelativeReference } from '../fhir/reference.ts';
+import { strictUtf8 } from './body.ts';
 import { EMPTY_REPLY } from './plan.ts';
 import type { Exchange, PlannedWrite, Reply, ReplyItem } from './plan.ts';
 import { headerOf } from './request.ts';
@@ -54,13 +55,17 @@ export function writeHeaders(
 /** Parses an upstream's answer; undefined where it has no body. @throws {UpstreamError} not-fhir */
 export function parseAnswer(answer: UpstreamAnswer, upstream: string): JsonSlice | undefined {
   if (answer.body.byteLength === 0) return undefined;
+  const text = strictUtf8(answer.body);
+  if (text === undefined) throw new UpstreamError('not-fhir', upstream);
+  const node = parsedOrThrow(text, upstream);
+  if (stringMember(node, 'resourceType') === undefined) throw new UpstreamError('not-fhir', upstream);
+  return { text, node };
+}
+
+function parsedOrThrow(text: string, upstream: string): JsonSlice['node'] {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(answer.body);
-    const node = parseJsonText(text).root;
-    if (stringMember(node, 'resourceType') === undefined) throw new UpstreamError('not-fhir', upstream);
-    return { text, node };
+    return parseJsonText(text).root;
   } catch (error) {
-    if (error instanceof UpstreamError) throw error;
     throw new UpstreamError('not-fhir', upstream, { cause: error });
   }
 }

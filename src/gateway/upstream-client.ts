@@ -3,6 +3,7 @@ import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
 import { Breaker } from './breaker.ts';
 import { UpstreamError } from './upstream-error.ts';
+import { CutOff, wholeAnswer } from './whole-answer.ts';
 
 export type UpstreamAuth =
   | { readonly kind: 'none' }
@@ -146,37 +147,38 @@ export class UpstreamClient {
       throw new UpstreamError('overloaded', this.name);
     }
     this.#inFlight += 1;
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), this.#options.totalTimeoutMs);
     try {
-      return await this.#send(request, abort.signal);
+      return await this.#send(request);
     } catch (error) {
-      throw error instanceof UpstreamError ? error : this.#failure(error, abort.signal.aborted);
+      throw error instanceof UpstreamError ? error : this.#failure(error);
     } finally {
-      clearTimeout(timer);
       this.#inFlight -= 1;
     }
   }
 
-  async #send(request: UpstreamRequest, signal: AbortSignal): Promise<UpstreamAnswer> {
+  async #send(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    const { answerBodyBytes, totalTimeoutMs } = this.#options;
     const isQuery = request.path === '' || request.path.startsWith('?');
-    const response = await this.#pool.request({
-      method: request.method as Dispatcher.HttpMethod,
-      path: this.#basePath + (isQuery ? request.path || '/' : '/' + request.path),
-      headers: {
-        'accept-encoding': 'identity',
-        ...request.headers,
-        ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
+    const answer = await wholeAnswer(
+      this.#pool,
+      {
+        method: request.method as Dispatcher.HttpMethod,
+        path: this.#basePath + (isQuery ? request.path || '/' : '/' + request.path),
+        headers: {
+          'accept-encoding': 'identity',
+          ...request.headers,
+          ...(this.#authorization === undefined ? {} : { authorization: this.#authorization }),
+        },
+        body: request.body ?? null,
       },
-      body: request.body ?? null,
-      signal,
-    });
+      { bytes: answerBodyBytes, timeMs: totalTimeoutMs },
+    );
     const headers: Record<string, string> = {};
-    for (const [name, value] of Object.entries(response.headers)) {
+    for (const [name, value] of Object.entries(answer.headers)) {
       if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(', ') : value;
     }
-    const status = response.statusCode;
-    const body = decoded(await this.#read(response.body), headers['content-encoding'], this.#options, this.name);
+    const { status } = answer;
+    const body = decoded(answer.body, headers['content-encoding'], this.#options, this.name);
     // A redirect could lead anywhere, so it is an error of the upstream's and is never followed.
     if (status >= 300 && status < 400 && status !== 304) throw new UpstreamError('redirect', this.name);
     // A challenge is meant for the gateway: its client can do nothing about it.
@@ -184,24 +186,16 @@ export class UpstreamClient {
     return { status, headers, body };
   }
 
-  async #read(body: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of body) {
-      length += chunk.byteLength;
-      if (length > this.#options.answerBodyBytes) throw new UpstreamError('too-long', this.name);
-      chunks.push(chunk);
-    }
-    return chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks);
-  }
-
-  #failure(error: unknown, timedOut: boolean): UpstreamError {
+  #failure(error: unknown): UpstreamError {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (NEVER_SENT.has(code)) return new UpstreamError('unreachable', this.name, { cause: error });
-    if (timedOut || code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT') {
-      return new UpstreamError('timeout', this.name, { cause: error });
+    const named = (name: UpstreamError['code']): UpstreamError => new UpstreamError(name, this.name, { cause: error });
+    if (error instanceof CutOff) {
+      return named(
+        ({ 'not-started': 'overloaded', 'over-time': 'timeout', 'over-size': 'too-long' } as const)[error.why],
+      );
     }
-    return new UpstreamError('broken', this.name, { cause: error });
+    if (NEVER_SENT.has(code)) return named('unreachable');
+    return named(code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' ? 'timeout' : 'broken');
   }
 }
 
