@@ -68,7 +68,10 @@ async function ask(options: QueryOptions): Promise<number> {
 function searchOf(options: QueryOptions): string {
   const search = new URLSearchParams();
   const set = (name: string, value: string | undefined) => value !== undefined && search.append(name, value);
-  set('patient', options.patient);
+  set(
+    'patient',
+    options.patient === undefined || options.patient.includes('/') ? options.patient : `Patient/${options.patient}`,
+  );
   set('entity', options.resource);
   set('user', options.user);
   set('client', options.client);
