@@ -27,7 +27,8 @@ const table: Record<string, Record<string, string>> = {};
 for (const name of readdirSync(join(folder, 'package')).sort()) {
   if (!name.startsWith('StructureDefinition-')) continue;
   const definition = JSON.parse(readFileSync(join(folder, 'package', name), 'utf8')) as StructureDefinition;
-  if (definition.derivation === 'constraint' || definition.kind === 'logical' || definition.kind === 'primitive-type') continue;
+  if (definition.derivation === 'constraint' || definition.kind === 'logical' || definition.kind === 'primitive-type')
+    continue;
   for (const element of definition.snapshot?.element ?? []) addElement(element);
 }
 rmSync(folder, { recursive: true });
@@ -38,9 +39,15 @@ function addElement(element: ElementDefinition): void {
   const dot = element.path.lastIndexOf('.');
   if (dot < 0) return;
   const name = element.path.slice(dot + 1);
-  const codes = element.type?.map(({ code }) => code.replace('http://hl7.org/fhirpath/System.', '').toLowerCase() === 'string' ? 'string' : code.replace(/^.*\//, '')) ?? [];
+  const codes =
+    element.type?.map(({ code }) =>
+      code.replace('http://hl7.org/fhirpath/System.', '').toLowerCase() === 'string'
+        ? 'string'
+        : code.replace(/^.*\//, ''),
+    ) ?? [];
   const isBackbone = codes.length === 1 && (codes[0] === 'BackboneElement' || codes[0] === 'Element');
-  const type = element.contentReference?.slice(1) ?? (isBackbone ? element.path : codes.length > 30 ? 'any' : codes.join('|'));
+  const type =
+    element.contentReference?.slice(1) ?? (isBackbone ? element.path : codes.length > 30 ? 'any' : codes.join('|'));
   const isChoice = name.endsWith('[x]');
   (table[element.path.slice(0, dot)] ??= {})[isChoice ? name.slice(0, -3) : name] =
     (isChoice ? '?' : '') + type + (element.max === '*' || Number(element.max) > 1 ? '*' : '');
