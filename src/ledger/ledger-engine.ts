@@ -1,4 +1,5 @@
 import { bootstrapFrom, dropUnverified } from './bootstrap.ts';
+import { CosignatureFeed } from './cosignature-feed.ts';
 import type { CosignerStore } from './cosigner-store.ts';
 import { Finality } from './finality.ts';
 import { ForkWatch } from './fork-watch.ts';
@@ -15,7 +16,6 @@ import { Replica } from './replica.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { isCutSize } from './replica-state.ts';
 import type { LedgerStorage } from './storage.ts';
-import type { Topic } from './transport.ts';
 import { isWriterRestored } from './restored-backup.ts';
 import { relayThrough } from './relay.ts';
 import { makeCosigner, makeSigning, type Signing } from './signing.ts';
@@ -44,6 +44,7 @@ export class LedgerEngine {
   readonly intake: Intake;
   readonly finality: Finality;
   readonly exchange: PeerExchange;
+  readonly cosignatures: CosignatureFeed;
   readonly forks: ForkWatch;
   readonly signing: Signing | undefined;
   readonly options: EngineOptions;
@@ -53,8 +54,6 @@ export class LedgerEngine {
   #markedFinal = 0;
   /** Set by who runs the steps, while one of them fails for want of storage. */
   storageFault: { readonly sinceMs: number; readonly detail: string } | undefined;
-  #cosignaturesRead = false;
-  #cosignatureOffset: bigint | undefined;
   #restoredBackupMs: number | undefined;
   #behindSinceMs: number | undefined;
   #drift: { readonly settings: readonly string[]; readonly sinceMs: number };
@@ -118,6 +117,12 @@ export class LedgerEngine {
       clock,
       log,
     });
+    this.cosignatures = new CosignatureFeed({
+      topic: options.cosignatureTopic,
+      maximumReadBytes: this.parameters.maximumReadBytes,
+      log,
+      absorb: (note) => this.finality.absorb(note),
+    });
     this.finality.review();
   }
 
@@ -153,11 +158,6 @@ export class LedgerEngine {
   /** Settings of the topic that are not as they must be. */
   get drift(): { readonly settings: readonly string[]; readonly sinceMs: number } {
     return this.#drift;
-  }
-
-  /** Whether the second topic was read to its end since the last fault. */
-  get cosignaturesRead(): boolean {
-    return this.#cosignaturesRead;
   }
 
   get latestSigned(): Uint8Array | undefined {
@@ -255,39 +255,14 @@ export class LedgerEngine {
     this.#publishedMs = this.options.clock();
     this.finality.absorb(note);
     await this.replica.flush();
-    try {
-      await this.options.cosignatureTopic.append(note);
-    } catch (error) {
-      // The second channel carries it as well, and it is published again while the tree is not final.
-      this.options.log.warn({ error: errorCode(error) }, 'a cosignature could not be appended');
-    }
+    await this.cosignatures.publish(note);
   }
 
   /** Reads other members' signatures from the second topic. @returns how many records came */
   async cosignatureStep(waitMs: number, signal?: AbortSignal): Promise<number> {
-    const { cosignatureTopic, log } = this.options;
-    try {
-      this.#cosignatureOffset ??= await tailOffset(cosignatureTopic);
-      const read = await cosignatureTopic.read({
-        fromOffset: this.#cosignatureOffset,
-        maximumBytes: this.parameters.maximumReadBytes,
-        waitMs,
-        ...(signal === undefined ? {} : { signal }),
-      });
-      for (const record of read.records) {
-        this.finality.absorb(record.value);
-        this.#cosignatureOffset = record.offset + 1n;
-      }
-      if (this.#cosignatureOffset >= read.endOffset) this.#cosignaturesRead = true;
-      if (read.records.length > 0) await this.settle();
-      return read.records.length;
-    } catch (error) {
-      // Nothing here is believed or needed for good: it is read on from wherever the topic now ends.
-      log.warn({ error: errorCode(error) }, 'cosignatures cannot be read');
-      this.#cosignatureOffset = undefined;
-      this.#cosignaturesRead = false;
-      return 0;
-    }
+    const count = await this.cosignatures.read(waitMs, signal);
+    if (count > 0) await this.settle();
+    return count;
   }
 
   /** Exchanges checkpoints with peers and submits the final one to outside witnesses. */
@@ -376,7 +351,7 @@ export class LedgerEngine {
   async #learnSigned({ member, cosigner }: Signing): Promise<void> {
     const { cosignerStore, firstStart, peers } = this.options;
     if (cosignerStore.last(this.genesis.origin) === undefined && firstStart !== true) {
-      if (!this.#cosignaturesRead) return;
+      if (!this.cosignatures.readToEnd) return;
       await this.exchange.pull();
       const needed = Math.min(this.membership().quorum - 1, peers.length);
       if (peers.length - this.exchange.unreachable().length < needed) return;
@@ -390,12 +365,4 @@ export class LedgerEngine {
     }
     cosigner.allow();
   }
-}
-
-/** Signatures of old trees are of no use: enough of the tail to hold every member's latest. */
-async function tailOffset(topic: Topic): Promise<bigint> {
-  const end = await topic.endOffset();
-  const { startOffset } = await topic.read({ fromOffset: end, maximumBytes: 1, waitMs: 0 });
-  const tail = end - 256n;
-  return tail > startOffset ? tail : startOffset;
 }

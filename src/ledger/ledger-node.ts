@@ -136,7 +136,7 @@ export class LedgerNode implements LedgerNodeHandle {
     }
     if (
       (await engine.cosignatureStep(engine.parameters.readWaitMs, this.#stop.signal)) === 0 &&
-      !engine.cosignaturesRead
+      !engine.cosignatures.readToEnd
     )
       await sleep(RETRY_MS, this.#stop.signal);
   }

@@ -1,0 +1,69 @@
+import { errorCode } from './error-code.ts';
+import type { LedgerLog } from './ledger-options.ts';
+import type { Topic } from './transport.ts';
+
+export interface CosignatureFeedOptions {
+  readonly topic: Topic;
+  readonly maximumReadBytes: number;
+  readonly log: LedgerLog;
+  readonly absorb: (note: Uint8Array) => void;
+}
+
+/** Signatures of old trees are of no use: enough of the tail to hold every member's latest. */
+const TAIL_RECORDS = 256n;
+
+/**
+ * The second topic: signed checkpoints by members. Nothing in it is believed, and nothing in it is needed for good, because peers carry the
+ * same: after any fault it is read on from its tail.
+ */
+export class CosignatureFeed {
+  readonly #options: CosignatureFeedOptions;
+  #offset: bigint | undefined;
+  #readToEnd = false;
+
+  constructor(options: CosignatureFeedOptions) {
+    this.#options = options;
+  }
+
+  /** Whether it was read to its end since the last fault. */
+  get readToEnd(): boolean {
+    return this.#readToEnd;
+  }
+
+  /** Hands each record to `absorb`. @returns how many came */
+  async read(waitMs: number, signal?: AbortSignal): Promise<number> {
+    const { topic, maximumReadBytes: maximumBytes, log, absorb } = this.#options;
+    try {
+      this.#offset ??= await tailOffset(topic);
+      const aborting = signal === undefined ? {} : { signal };
+      const read = await topic.read({ fromOffset: this.#offset, maximumBytes, waitMs, ...aborting });
+      for (const record of read.records) {
+        absorb(record.value);
+        this.#offset = record.offset + 1n;
+      }
+      if (this.#offset >= read.endOffset) this.#readToEnd = true;
+      return read.records.length;
+    } catch (error) {
+      log.warn({ error: errorCode(error) }, 'cosignatures cannot be read');
+      this.#offset = undefined;
+      this.#readToEnd = false;
+      return 0;
+    }
+  }
+
+  /** A failure is only logged: peers get the note as well, and it is published again while its tree is not final. */
+  async publish(note: Uint8Array): Promise<void> {
+    try {
+      await this.#options.topic.append(note);
+    } catch (error) {
+      this.#options.log.warn({ error: errorCode(error) }, 'a cosignature could not be appended');
+    }
+  }
+}
+
+async function tailOffset(topic: Topic): Promise<bigint> {
+  const end = await topic.endOffset();
+  const { startOffset } = await topic.read({ fromOffset: end, maximumBytes: 1, waitMs: 0 });
+  const tail = end - TAIL_RECORDS;
+  return tail > startOffset ? tail : startOffset;
+}
