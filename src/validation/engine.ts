@@ -21,7 +21,7 @@ import { ProfileCompiler } from './compile/profile.ts';
 import { holdsQuietly } from './compile/type-profiles.ts';
 import { impliedType, targetsCheck, type TargetParts } from './compile/reference-targets.ts';
 import { createTypeModel, type ElementInfo, type TypeInfo, type TypeModel } from './compile/type-model.ts';
-import { issuesOf } from './issues.ts';
+import { IssueMaker } from './issues.ts';
 import type { PackageScope, PackageSet } from './packages/definitions.ts';
 import type { Policy } from './policy.ts';
 import { readSource } from './source/source.ts';
@@ -239,6 +239,7 @@ export interface ValidatorParts {
 /** The seam's validator over one engine. */
 export function createValidator(parts: ValidatorParts): Validator {
   const { packages, policy } = parts;
+  const maker = new IssueMaker(policy);
   const engine = new Engine({
     scope: packages.root,
     terminology: parts.terminology,
@@ -258,7 +259,7 @@ export function createValidator(parts: ValidatorParts): Validator {
       const findings = source === undefined ? result.findings : [...source.findings, ...result.findings];
       const type = isObject(resource) ? resource['resourceType'] : undefined;
       const report = (settled: readonly Finding[]): ValidationReport => {
-        const issues = issuesOf(settled, policy, source);
+        const issues = maker.issues(settled, source);
         return {
           valid: issues.every((issue) => issue.severity !== 'error' && issue.severity !== 'fatal'),
           issues,

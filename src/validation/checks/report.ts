@@ -51,6 +51,8 @@ export interface PlaceFacts {
 /** Says that something is wrong at the current place, or at `at` below it, e.g. `.item[0].linkId`. */
 export type Report = (rule: Rule, at?: string, found?: string) => void;
 
+const maximumFindings = 10_000;
+
 /** Deeper than any real resource; beyond it a subtree is one finding, so that the engine's recursion stays bounded. */
 export const maximumDepth = 400;
 
@@ -183,6 +185,8 @@ export class CheckContext implements FhirPathEnvironment {
       if (serious) this.failed = true;
       return;
     }
+    // A hostile instance can be wrong at every place; a first error is kept even past the limit, so that the verdict stands.
+    if (this.findings.length >= maximumFindings && (this.failed || !serious)) return;
     if (serious) this.failed = true;
     this.findings.push({ rule, expression: this.place() + at, found });
   }

@@ -310,7 +310,7 @@ function siblingCheck(
       return false;
     }
     base.type('Element')?.check(sibling, c);
-    if (form.typeCode === 'id') c.report(idExtensionRule);
+    if (form.typeCode === 'id' && sibling['extension'] !== undefined) c.report(idExtensionRule);
     if (form.typeCode === 'xhtml' && sibling['extension'] !== undefined) c.report(xhtmlExtensionRule);
     if (value !== undefined && value !== null) return true;
     if (sibling['extension'] === undefined && sibling['id'] !== undefined) c.report(contentRule);

@@ -44,7 +44,10 @@ function memberCheck(
   options: NodeOptions,
 ): ValueCheck | undefined {
   const profile = `${options.canonical}#${child.id}`;
-  const forms = (only === undefined ? element.forms : [only]).map((form) => memberForm(child, element, form, options));
+  // The types that are allowed are looked for first: an extension's value has fifty names.
+  const forms = (only === undefined ? element.forms : [only])
+    .map((form) => memberForm(child, element, form, options))
+    .toSorted((left, right) => Number(right.allowed) - Number(left.allowed));
   const knownMinimum = element.node.min;
   const minimum = child.min > knownMinimum || child.min > 1 ? child.min : 0;
   const maximum = child.max < element.node.max ? child.max : Infinity;
@@ -59,6 +62,9 @@ function memberCheck(
   const counts: CountRules = {
     minimum,
     maximum,
+    isArray: element.isArray,
+    // The oracle tells a wrong type of an extension's value, and of a choice among several, where the element stands.
+    typeAtOwner: element.node.path === 'Extension.value[x]' || child.types.length > 1,
     minimumRule: countRule(
       'cardinality-minimum',
       `${child.path} is required (at least ${child.min})`,
@@ -88,6 +94,8 @@ function memberCheck(
 interface CountRules {
   readonly minimum: number;
   readonly maximum: number;
+  readonly isArray: boolean;
+  readonly typeAtOwner: boolean;
   readonly minimumRule: Rule;
   readonly maximumRule: Rule;
 }
@@ -128,7 +136,8 @@ function runMember(
 ): void {
   const value = member === undefined ? undefined : object[member.form.key];
   const sibling = member?.siblingKey === undefined ? undefined : object[member.siblingKey];
-  const count = countOf(value, sibling);
+  // What is an array and must not be one is nothing, as the base check has told.
+  const count = !counts.isArray && Array.isArray(value) ? 0 : countOf(value, sibling);
   if (count < counts.minimum) c.report(counts.minimumRule);
   if (count > counts.maximum) c.report(counts.maximumRule, '', String(count));
   if (member === undefined || count === 0) {
@@ -136,6 +145,10 @@ function runMember(
     return;
   }
   if (counts.maximum === 0) return;
+  if (!member.allowed && counts.typeAtOwner) {
+    c.report(typeRule, '', member.form.typeCode);
+    return;
+  }
   if (!member.allowed) {
     c.enter(member.form.segment, -1, member.facts);
     c.report(typeRule, '', member.form.typeCode);
