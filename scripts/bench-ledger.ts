@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
 import { parseArgs } from 'node:util';
 import { buildBatch, MAXIMUM_BATCH_EVENTS, NO_PREVIOUS_HEADER } from '../src/ledger/batch.ts';
 import { encodeEvent } from '../src/ledger/event.ts';
@@ -13,9 +12,9 @@ import { openLedgerNode, type LedgerNode } from '../src/ledger/ledger-node.ts';
 import type { LedgerView } from '../src/ledger/ledger-view.ts';
 import { generateSigningKey, parseSignerKey, parseVerifierKey, type NoteSigner } from '../src/ledger/note-key.ts';
 import type { PeerClient } from '../src/ledger/peer.ts';
-import type { PendingEvent, SealedBatch, SealStore, WriterHead } from '../src/ledger/seal-store.ts';
 import type { Topic } from '../src/ledger/transport.ts';
 import { verifyReceipt } from '../src/ledger/verifier.ts';
+import { BenchSealStore } from './bench-seal-store.ts';
 
 /** Measures the ledger in one process: see docs/performance.md. `--events N`, `--json FILE`, `--brokers HOST:PORT,…` for a Kafka topic. */
 interface Row {
@@ -38,69 +37,6 @@ const { values } = parseArgs({
 const eventCount = Number(values.events);
 if (!Number.isSafeInteger(eventCount) || eventCount < 1) throw new Error('--events takes a number');
 const folder = mkdtempSync(join(tmpdir(), 'concordat-bench-'));
-
-/** Events in memory, and sealed batches in one SQLite row each where `durable`. */
-class BenchSealStore implements SealStore {
-  readonly #writer: string;
-  readonly #database: DatabaseSync | undefined;
-  #pending: (PendingEvent & { readonly atMs: number })[] = [];
-  #taken = 0;
-  #waiting: SealedBatch[] = [];
-  #last: SealedBatch | undefined;
-  #next = 1;
-
-  constructor(writer: string, durablePath?: string) {
-    this.#writer = writer;
-    if (durablePath === undefined) return;
-    this.#database = new DatabaseSync(durablePath);
-    this.#database.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE sealed (batch INTEGER PRIMARY KEY, frame BLOB)',
-    );
-  }
-
-  commit(bytes: Uint8Array): void {
-    this.#pending.push({ sequence: this.#next++, bytes, atMs: Date.now() });
-  }
-
-  head(): WriterHead {
-    const last = this.#last;
-    const nextEvent = last === undefined ? 0 : last.firstEvent + last.count;
-    return {
-      writer: this.#writer,
-      batch: last?.batch ?? 0,
-      headerHash: last?.headerHash ?? NO_PREVIOUS_HEADER,
-      nextEvent,
-    };
-  }
-
-  pending(limit: number): readonly PendingEvent[] {
-    return this.#pending.slice(this.#taken, this.#taken + limit);
-  }
-
-  backlog(): { events: number; oldestMs: number | undefined } {
-    return { events: this.#pending.length - this.#taken, oldestMs: this.#pending[this.#taken]?.atMs };
-  }
-
-  saveSealed(batch: SealedBatch): void {
-    this.#database?.prepare('INSERT INTO sealed VALUES (?, ?)').run(batch.batch, batch.frame);
-    this.#taken += batch.count;
-    this.#last = batch;
-    this.#waiting.push(batch);
-    if (this.#taken < 65_536) return;
-    this.#pending = this.#pending.slice(this.#taken);
-    this.#taken = 0;
-  }
-
-  unsequenced(limit: number): readonly SealedBatch[] {
-    return this.#waiting.slice(0, limit);
-  }
-
-  markSequenced(batch: number): void {
-    this.#waiting = this.#waiting.filter((candidate) => candidate.batch !== batch);
-  }
-
-  markFinal(): void {}
-}
 
 interface BenchMember {
   readonly name: string;
