@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pino, type Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createCompliance } from './compliance/queries.ts';
-import type { Config, TopicConfig, UpstreamConfig } from './config/config.ts';
+import type { Config } from './config/config.ts';
 import { parseYaml } from './config/parse-yaml.ts';
 import { createApp } from './gateway/app.ts';
 import { createOpenAuthenticator, type Authenticator } from './gateway/auth/authenticator.ts';
@@ -14,15 +14,16 @@ import { createJwtAuthenticator } from './gateway/auth/jwt-authenticator.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
 import type { Alarm, GatewayParts } from './gateway/parts.ts';
 import { createPeerClient } from './gateway/peer-client.ts';
-import { UpstreamClient } from './gateway/upstream-client.ts';
 import { createUpstreamHistory, createVersionReader } from './gateway/upstream-history.ts';
 import { createWitnessClient } from './gateway/witness-client.ts';
 import { hmacSha256 } from './hash.ts';
-import { FileTopic } from './ledger/file-topic.ts';
-import { KafkaTopic } from './ledger/kafka-topic.ts';
+import type { PeerClient } from './ledger/peer.ts';
 import { openLedgerNode, publishGenesis } from './ledger/ledger-node.ts';
 import type { LedgerNodeHandle } from './ledger/ledger-options.ts';
 import { TransportError, type Topic } from './ledger/transport.ts';
+import { currentAlarms } from './main/current-alarms.ts';
+import { openTopic } from './main/open-topic.ts';
+import { openUpstreams } from './main/open-upstreams.ts';
 import { ProvenanceStore } from './provenance/provenance-store.ts';
 import { Reconciler } from './provenance/reconciler.ts';
 import { RecordQueries } from './provenance/record-queries.ts';
@@ -84,7 +85,8 @@ async function compose(
     store,
     writer: config.writer,
     outboxLimit: config.provenance.outboxLimit,
-    rules: () => node.current?.view.ruleSet().index ?? 0,
+    // During the grace after an adoption a gateway that still has the previous rule set says so in its events.
+    rules: () => ruleSetIndex(node.current, ruleSet.digest),
     clock,
     random,
     onCommitted: () => node.current?.notifyCommitted(),
@@ -124,7 +126,7 @@ async function compose(
     recorder,
     validator,
     ruleSet,
-    adoptedRuleSets: () => [ledger.view.ruleSet().digest],
+    adoptedRuleSets: () => ledger.view.acceptableRuleSets().map(({ digest }) => digest),
     ledger: ledger.view,
     compliance: createCompliance({
       member: config.member,
@@ -137,6 +139,7 @@ async function compose(
       clock,
       random,
     }),
+    peers: openPeers(config),
     logger,
     metrics: createGatewayMetrics(new Registry(), alarms),
     alarms,
@@ -158,35 +161,13 @@ async function compose(
   return { url, close: closeAll };
 }
 
-/** Share of the outbox limit at which somebody should look before it is reached. */
-const OUTBOX_ALARM_SHARE = 0.5;
+function ruleSetIndex(ledger: LedgerNodeHandle | undefined, digest: string): number {
+  const acceptable = ledger?.view.acceptableRuleSets() ?? [];
+  return (acceptable.find((candidate) => candidate.digest === digest) ?? acceptable.at(-1))?.index ?? 0;
+}
 
-function currentAlarms(
-  config: Config,
-  ledger: LedgerNodeHandle,
-  recorder: ExchangeRecorder,
-  upstreams: ReadonlyMap<string, UpstreamClient>,
-): Alarm[] {
-  const status = ledger.view.status();
-  const [incident] = status.incidents;
-  const alarms = status.alarms.map(({ kind, detail }): Alarm => ({ kind, text: detail }));
-  if (incident !== undefined) {
-    const text = `${status.incidents.length} of the ledger, the first: ${incident.kind} at leaf ${incident.leafIndex}`;
-    alarms.push({ kind: 'incident', text });
-  }
-  if (recorder.failing !== undefined)
-    alarms.push({ kind: 'recording', text: 'nothing can be recorded: exchanges are refused' });
-  const { waiting } = recorder.outbox;
-  if (waiting > OUTBOX_ALARM_SHARE * config.provenance.outboxLimit) {
-    alarms.push({
-      kind: 'outbox',
-      text: `${waiting} events wait for the ledger; at ${config.provenance.outboxLimit} exchanges are refused`,
-    });
-  }
-  for (const { name, isHeldBack } of upstreams.values()) {
-    if (isHeldBack) alarms.push({ kind: 'upstream', text: `${name} keeps failing` });
-  }
-  return alarms;
+function openPeers({ ledger }: Config): PeerClient[] {
+  return ledger.peers.map((peer) => createPeerClient(peer));
 }
 
 async function loadValidation(config: Config): Promise<{ ruleSet: RuleSet; validator: Validator }> {
@@ -231,7 +212,7 @@ function openLedger(
     sealStore: recorder.outbox,
     topic,
     cosignatureTopic,
-    peers: ledger.peers.map((peer) => createPeerClient(peer)),
+    peers: openPeers(config),
     witnesses: ledger.witnesses.map((witness) => createWitnessClient(witness)),
     dataDir: join(config.dataDir, 'ledger'),
     parameters: ledger.parameters,
@@ -278,58 +259,6 @@ async function startLedger(
   await Promise.race([started, delay(TOPIC_WAIT_MS, undefined, { ref: false })]);
 }
 
-/** The topic that a configuration names; not connected yet. */
-export function openTopic(config: TopicConfig, logger: Logger): Topic {
-  if (config.kind === 'file') return new FileTopic({ path: config.path });
-  const { tls, sasl } = config;
-  return new KafkaTopic({
-    brokers: config.brokers,
-    topic: config.topic,
-    clientId: config.clientId,
-    create: { replicationFactor: config.replicationFactor, minimumInsyncReplicas: config.minimumInSyncReplicas },
-    ...(tls !== undefined && {
-      tls: {
-        ...(tls.caFile !== undefined && { ca: readFileSync(tls.caFile, 'utf8') }),
-        ...(tls.certificateFile !== undefined && { certificate: readFileSync(tls.certificateFile, 'utf8') }),
-        ...(tls.key !== undefined && { key: tls.key.reveal() }),
-        ...(tls.serverName !== undefined && { serverName: tls.serverName }),
-      },
-    }),
-    ...(sasl !== undefined && { sasl: { ...sasl, password: sasl.password.reveal() } }),
-    onNote: ({ what, detail }) => logger.debug({ topic: config.topic, what, detail }, 'topic'),
-  });
-}
-
-function openUpstreams(config: Config, closers: (() => Promise<void> | void)[]): ReadonlyMap<string, UpstreamClient> {
-  const open = (name: string, { url, auth, timeouts, concurrency }: UpstreamConfig): UpstreamClient =>
-    new UpstreamClient({
-      name,
-      url,
-      auth: upstreamAuth(auth),
-      connectTimeoutMs: timeouts.connectMs,
-      headersTimeoutMs: timeouts.headersMs,
-      totalTimeoutMs: timeouts.totalMs,
-      concurrency,
-      answerBodyBytes: config.limits.answerBytes,
-      clock,
-      jitter: Math.random,
-    });
-  const upstreams = new Map(Object.entries(config.upstreams).map(([name, upstream]) => [name, open(name, upstream)]));
-  closers.push(async () => void (await Promise.all([...upstreams.values()].map((upstream) => upstream.close()))));
-  return upstreams;
-}
-
-function upstreamAuth(auth: UpstreamConfig['auth']): ConstructorParameters<typeof UpstreamClient>[0]['auth'] {
-  switch (auth.kind) {
-    case 'none':
-      return auth;
-    case 'basic':
-      return { kind: 'basic', username: auth.username, password: auth.password.reveal() };
-    case 'bearer':
-      return { kind: 'bearer', token: auth.token.reveal() };
-  }
-}
-
 function createAuthenticator(config: Config, logger: Logger): Authenticator {
   const { auth, listen: address } = config;
   if (auth.mode === 'open') {
@@ -353,7 +282,12 @@ function createAuthenticator(config: Config, logger: Logger): Authenticator {
 function smartConfiguration({ auth }: Config): GatewayParts['smart'] {
   const first = auth.mode === 'jwt' ? auth.issuers[0] : undefined;
   if (first === undefined) return undefined;
-  return { issuer: first.issuer, ...(first.jwksUrl !== undefined && { jwksUri: first.jwksUrl }) };
+  return {
+    issuer: first.issuer,
+    ...(first.jwksUrl !== undefined && { jwksUri: first.jwksUrl }),
+    ...(first.tokenEndpoint !== undefined && { tokenEndpoint: first.tokenEndpoint }),
+    ...(first.authorizationEndpoint !== undefined && { authorizationEndpoint: first.authorizationEndpoint }),
+  };
 }
 
 function listen(server: Server, address: Config['listen']): Promise<void> {

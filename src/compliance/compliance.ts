@@ -51,14 +51,21 @@ export interface Compliance {
   searchAuditEvents(search: string, view: ComplianceView): Promise<Bundle<AuditEvent>>;
   /** @param id an AuditEvent id: the event id with `_` written as `.` */
   readAuditEvent(id: string, view: ComplianceView): Promise<AuditEvent | undefined>;
+  /** Whether this gateway wrote an event of this id, wherever it is on its way to the ledger. @param eventId base64url of 16 bytes */
+  hasEvent(eventId: string): boolean;
   /** Provenance search set: `target recorded agent patient _id _sort(recorded|-recorded) _count _total`. */
   searchProvenance(search: string, view: ComplianceView): Promise<Bundle<Provenance>>;
   readProvenance(id: string, view: ComplianceView): Promise<Provenance | undefined>;
   /**
-   * All rows of an AuditEvent search (`_count` and paging do not apply), one chunk of whole lines at a time. CSV has a header line and cannot be run by a
+   * All rows of a search (`_count` and paging do not apply), one chunk of whole lines at a time. CSV has a header line and cannot be run by a
    * spreadsheet. Errors of the search are thrown by the call itself, before the first chunk.
    */
-  exportRows(format: 'ndjson' | 'csv', search: string, view: ComplianceView): Promise<AsyncIterable<string>>;
+  exportRows(
+    kind: 'AuditEvent' | 'Provenance',
+    format: 'ndjson' | 'csv',
+    search: string,
+    view: ComplianceView,
+  ): Promise<AsyncIterable<string>>;
   /**
    * Compares the digest recorded for a version with the upstream's version today: Parameters with `verified` (boolean), `reason` (match, changed, missing,
    * unanchored, key-erased) and, where there is one, `event`, `state`, `leafIndex`, `position`, `checkpointSize`, `recorded`.

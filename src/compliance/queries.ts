@@ -110,13 +110,17 @@ export function createCompliance(options: ComplianceOptions): Compliance {
         const opened = read(id, view);
         return opened === undefined || opened.record.outcome !== '0' ? undefined : provenance(opened, view);
       }),
-    exportRows: (format, text, view) =>
+    hasEvent: (eventId) =>
+      queries.find({ events: [[Buffer.from(eventId, 'base64url')]], newestFirst: true }, 1).length > 0,
+    exportRows: (kind, format, text, view) =>
       guarded(async () => {
-        const filter = restrict(parseSearch('AuditEvent', text, clock()).filter, view);
-        const row =
-          format === 'csv'
-            ? (opened: OpenedRecord) => csvRow(opened, proof(opened), rendering(view))
-            : (opened: OpenedRecord) => `${JSON.stringify(auditEvent(opened, view))}\n`;
+        const filter = restrict(parseSearch(kind, text, clock()).filter, view);
+        const render = kind === 'AuditEvent' ? auditEvent : provenance;
+        const row = (opened: OpenedRecord): string => {
+          if (format === 'csv') return csvRow(opened, proof(opened), rendering(view));
+          const resource = render(opened, view);
+          return resource === undefined ? '' : `${JSON.stringify(resource)}\n`;
+        };
         return rows(queries, filter, format === 'csv' ? CSV_HEADER : '', row);
       }),
     verifyVersion: verify,

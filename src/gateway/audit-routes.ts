@@ -134,9 +134,7 @@ async function search(asked: Asked, type: AuditType): Promise<Given> {
     patients: auditedPatients(text, view),
   });
   if (format === 'ndjson' || format === 'csv') {
-    if (type === 'Provenance')
-      throw new GatewayError('not-acceptable', { external: 'Only AuditEvent is exported as NDJSON or CSV.' });
-    const lines = await parts.compliance.exportRows(format, text, view);
+    const lines = await parts.compliance.exportRows(type, format, text, view);
     await complete(recording);
     const contentType = format === 'csv' ? 'text/csv; charset=utf-8; header=present' : 'application/fhir+ndjson';
     return { headers: { ...headers(recording), 'Content-Type': contentType }, lines };

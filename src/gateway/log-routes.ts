@@ -5,17 +5,20 @@ import { parseTilePath } from '../ledger/tile.ts';
 import { readBody } from './body.ts';
 import { GatewayError } from './gateway-error.ts';
 import type { GatewayParts } from './parts.ts';
+import { OWN_ONLY } from './peer-client.ts';
 
 const LONGEST_CHECKPOINT_REQUEST = 64 * 1024;
 const FOR_EVER = 'public, max-age=31536000, immutable';
 const NOW = 'no-cache';
 const PENDING_SECONDS = '1';
+const EVENT_ID = /^[A-Za-z0-9_-]{22}$/;
 
 /**
  * `/ledger/…`: this member's replica, for anybody, without a token (C2SP tlog-tiles and tlog-witness): what is here names no person. Beside them receipts,
  * headers and bodies by hash, and what other members and verifiers need to begin.
  */
-export function logRoutes({ ledger }: GatewayParts): Router {
+export function logRoutes(parts: GatewayParts): Router {
+  const { ledger } = parts;
   const router = Router();
   router.use((_request, response, next) => {
     response.setHeader('Access-Control-Allow-Origin', '*');
@@ -30,9 +33,15 @@ export function logRoutes({ ledger }: GatewayParts): Router {
     const bytes = id.level === 'entries' ? ledger.entryBundle(index, width) : ledger.tile(id.level, index, width);
     sendFound(response, bytes, 'application/octet-stream', FOR_EVER);
   });
-  router.get('/receipt/:eventId', (request, response) => {
-    const receipt = ledger.receipt(request.params.eventId);
-    if (receipt.state === 'unknown') throw notHere();
+  router.get('/receipt/:eventId', async (request, response) => {
+    const { eventId } = request.params;
+    const receipt = ledger.receipt(eventId);
+    if (receipt.state === 'unknown') {
+      if (!(await isOnItsWay(parts, eventId, OWN_ONLY in request.query))) throw notHere();
+      response.status(202).setHeader('Retry-After', PENDING_SECONDS);
+      response.json({ state: 'pending', signers: 0, members: ledger.members().length });
+      return;
+    }
     if (receipt.state === 'final') {
       sendFound(response, Buffer.from(receipt.text, 'utf8'), 'text/plain; charset=utf-8', NOW);
       return;
@@ -81,6 +90,19 @@ export function logRoutes({ ledger }: GatewayParts): Router {
     else response.end();
   });
   return router;
+}
+
+/** Whether an event that no batch brought here yet stands in this gateway's records, or in what a peer knows. */
+async function isOnItsWay(
+  { compliance, peers = [] }: GatewayParts,
+  eventId: string,
+  isOwnOnly: boolean,
+): Promise<boolean> {
+  if (!EVENT_ID.test(eventId)) return false;
+  if (compliance.hasEvent(eventId)) return true;
+  if (isOwnOnly) return false;
+  const known = await Promise.all(peers.map((peer) => peer.knowsEvent?.(eventId).catch(() => false) ?? false));
+  return known.includes(true);
 }
 
 function statusOf(ledger: GatewayParts['ledger']): Record<string, unknown> {

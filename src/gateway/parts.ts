@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Compliance } from '../compliance/compliance.ts';
 import type { LedgerView } from '../ledger/ledger-view.ts';
+import type { PeerClient } from '../ledger/peer.ts';
 import type { Recorder } from '../provenance/exchange-record.ts';
 import type { RuleSet, Validator } from '../validation/validator.ts';
 import type { Authenticator } from './auth/authenticator.ts';
@@ -64,6 +65,8 @@ export interface GatewayParts {
   readonly adoptedRuleSets: () => readonly string[];
   readonly ledger: LedgerView;
   readonly compliance: Compliance;
+  /** Other members, asked about events that are not in the own replica yet. */
+  readonly peers?: readonly PeerClient[];
   readonly logger: Logger;
   readonly metrics: GatewayMetrics;
   readonly alarms: () => readonly Alarm[];

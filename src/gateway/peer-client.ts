@@ -4,6 +4,8 @@ import { formatTilePath } from '../ledger/tile.ts';
 import { PeerError } from './peer-error.ts';
 
 const TIMEOUT_MS = 5_000;
+/** Query of a receipt that is asked for by a member: answer without asking others in turn. */
+export const OWN_ONLY = 'own';
 /** Larger than any blob: 256 events of 2 kB with their header. */
 const MOST_BYTES = 2 * 1024 * 1024;
 
@@ -24,6 +26,10 @@ export function createPeerClient(options: { readonly member: string; readonly ur
     },
     blob: (hash) => get(`blob/${Buffer.from(hash).toString('hex')}`),
     tile: (level, index, width) => get(formatTilePath({ level, index, width })),
+    async knowsEvent(eventId) {
+      const { status } = await exchange(`${base}/receipt/${encodeURIComponent(eventId)}?${OWN_ONLY}`);
+      return status === 200 || status === 202;
+    },
     entryBundle: (index, width) => get(formatTilePath({ level: 'entries', index, width })),
   };
 }

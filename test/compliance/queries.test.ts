@@ -182,7 +182,7 @@ describe('exportRows', () => {
   test('writes CSV with a header and one line a record, however many', async (t) => {
     const { provenance, compliance } = await threeExchanges(t);
     await Promise.all(Array.from({ length: 450 }, () => record(provenance.recorder)));
-    const lines = (await text(await compliance.exportRows('csv', '_count=1', view))).split('\r\n');
+    const lines = (await text(await compliance.exportRows('AuditEvent', 'csv', '_count=1', view))).split('\r\n');
     assert.equal(lines.length, 453 + 2);
     assert.equal(lines[0], CSV_COLUMNS.join(','));
     assert.equal(new Set(lines.slice(1, -1).map((line) => line.split(',')[0])).size, 453);
@@ -190,7 +190,7 @@ describe('exportRows', () => {
 
   test('writes NDJSON of AuditEvents', async (t) => {
     const { compliance, created } = await threeExchanges(t);
-    const lines = (await text(await compliance.exportRows('ndjson', 'kind=received', view))).trimEnd().split('\n');
+    const lines = (await text(await compliance.exportRows('AuditEvent', 'ndjson', 'kind=received', view))).trimEnd().split('\n');
     assert.deepEqual(
       lines.map((line) => (JSON.parse(line) as AuditEvent).id),
       [created],
@@ -199,7 +199,7 @@ describe('exportRows', () => {
 
   test('refuses a bad search before the first chunk', async (t) => {
     const { compliance } = await threeExchanges(t);
-    await assert.rejects(compliance.exportRows('csv', 'colour=red', view), { code: 'unknown-parameter' });
+    await assert.rejects(compliance.exportRows('AuditEvent', 'csv', 'colour=red', view), { code: 'unknown-parameter' });
   });
 
   test('no cell can be run by a spreadsheet', () => {
