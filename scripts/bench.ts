@@ -1,14 +1,15 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { compare } from './bench-load.ts';
 import type { Load } from './bench-load.ts';
 import { startServerProcess, startUpstreamProcess } from './bench-processes.ts';
 import type { BenchProcess } from './bench-processes.ts';
 
 /**
- * What the gateway costs: `npm run bench -- [--json FILE] [--rounds N] [--seconds N]`. Every row stands beside a bare Express and undici proxy on the same
+ * What the gateway costs: `npm run bench -- [--json FILE] [--rounds N] [--seconds N] [--events N]`. Every row stands beside a bare Express and undici proxy on the same
  * upstream in the same run, since machines differ more than programs do.
  */
 interface Row {
@@ -20,9 +21,14 @@ interface Row {
 }
 
 const { values } = parseArgs({
-  options: { json: { type: 'string' }, rounds: { type: 'string' }, seconds: { type: 'string' } },
+  options: {
+    json: { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '4' },
+    events: { type: 'string', default: '300000' },
+  },
 });
-const settings = { rounds: Number(values.rounds ?? 3), measureMs: 1000 * Number(values.seconds ?? 4) };
+const settings = { rounds: Number(values.rounds), measureMs: 1000 * Number(values.seconds) };
 const dir = mkdtempSync(join(tmpdir(), 'concordat-bench-'));
 const running: BenchProcess[] = [];
 const rows: Row[] = [];
@@ -38,6 +44,8 @@ try {
   await row('read', pass, proxy, read);
   await row('recorded read', gateway, proxy, read);
   await row('create', gateway, proxy, create);
+  for (const process of running.splice(0).reverse()) await process.stop();
+  show(await replicate(join(dir, 'ledger.json')));
 } finally {
   for (const process of running.reverse()) await process.stop();
   rmSync(dir, { recursive: true, force: true });
@@ -52,21 +60,37 @@ async function started(starting: Promise<BenchProcess>): Promise<BenchProcess> {
 
 async function row(name: string, ours: BenchProcess, proxy: BenchProcess, load: Load): Promise<void> {
   const found = await compare(ours.url, proxy.url, load, settings);
-  const ratio = found.ours / found.baseline;
-  rows.push({
-    name,
-    value: round(found.ours),
-    unit: '1/s',
-    baseline: { name: 'bare Express + undici proxy', value: round(found.baseline) },
-    ratio: Math.round(ratio * 1000) / 1000,
-  });
-  console.log(
-    `${name.padEnd(16)} ${round(found.ours)} 1/s, bare proxy ${round(found.baseline)} 1/s, ratio ${ratio.toFixed(2)}`,
-  );
+  const baseline = { name: 'bare Express + undici proxy', value: round(found.baseline) };
+  show({ name, value: round(found.ours), unit: '1/s', baseline, ratio: round(found.ours / found.baseline, 1000) });
 }
 
-function round(value: number): number {
-  return Math.round(value * 10) / 10;
+/** The ledger's own bench has the row; here it stands under the name of the main job. */
+async function replicate(file: string): Promise<Row> {
+  const args = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'bench-ledger.ts')];
+  await promisify(execFile)(process.execPath, [...args, '--events', values.events, '--json', file]);
+  const found = (JSON.parse(readFileSync(file, 'utf8')) as Row[]).find(({ name }) =>
+    name.startsWith('replicate + verify'),
+  );
+  if (found?.baseline === undefined) throw new TypeError('the bench of the ledger has no row for replication');
+  const baseline = { name: 'only reading the topic', value: round(found.baseline.value) };
+  return {
+    name: 'replicate',
+    value: round(found.value),
+    unit: found.unit,
+    baseline,
+    ratio: round(found.value / found.baseline.value, 1000),
+  };
+}
+
+function show(row: Row): void {
+  rows.push(row);
+  const beside =
+    row.baseline === undefined ? '' : `   ${row.baseline.name} ${row.baseline.value}, ratio ${row.ratio ?? 0}`;
+  console.log(`${row.name.padEnd(14)} ${String(row.value).padStart(10)} ${row.unit}${beside}`);
+}
+
+function round(value: number, parts = 10): number {
+  return Math.round(value * parts) / parts;
 }
 
 async function seed(url: string, count: number): Promise<readonly string[]> {

@@ -79,6 +79,8 @@ function canonical(field: string, value: unknown): string {
   if (field === 'isModifier' || field === 'isSummary' || field === 'mustSupport') return String(value === true);
   if (field === 'type') return JSON.stringify(sorted(stripped(value)));
   if (field === 'slicing' || field === 'binding') return JSON.stringify(sorted(stripped(value)));
+  // Later publishers name the structure before the `#`.
+  if (field === 'contentReference' && typeof value === 'string') return value.slice(value.indexOf('#'));
   return JSON.stringify(sorted(value)) ?? '';
 }
 

@@ -55,8 +55,12 @@ const exclusiveRule: Rule = {
 };
 const relativeRule = rule('extension-url-relative', 'An extension URL must be absolute');
 
-/** Marks that publishing tools leave in definitions. */
-const tooling = 'http://hl7.org/fhir/tools/';
+/** Marks that publishing tools leave in definitions and examples. */
+const tooling = [
+  'http://hl7.org/fhir/tools/',
+  'http://hl7.org/fhir/StructureDefinition/instance-name',
+  'http://hl7.org/fhir/StructureDefinition/instance-description',
+];
 
 const maximumRemembered = 5_000;
 
@@ -115,7 +119,7 @@ export class ExtensionChecks {
       return;
     }
     const { settings } = c.services;
-    if (url.startsWith(tooling) || (settings.allowExamples && isExampleUrl(url))) return;
+    if (tooling.some((start) => url.startsWith(start)) || (settings.allowExamples && isExampleUrl(url))) return;
     if (settings.allowedExtensionDomains.some((domain) => domain === '*' || url.startsWith(domain))) return;
     c.report(unknownRule, '', url);
   }

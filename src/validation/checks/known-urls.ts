@@ -21,6 +21,8 @@ const checkedSpaces = ['http://hl7.org/fhir', 'http://terminology.hl7.org', 'htt
 const knownPrefixes = [
   'http://hl7.org/fhirpath/System.',
   'http://hl7.org/fhir/tools',
+  'http://hl7.org/fhir/StructureDefinition/instance-name',
+  'http://hl7.org/fhir/StructureDefinition/instance-description',
   'http://hl7.org/fhir/workflow-extensions',
   'http://hl7.org/fhir/sid/passport-',
 ];

@@ -1,7 +1,9 @@
 import { checkAttachment } from './attachment.ts';
+import { checkCapabilityStatement } from './capability-statement.ts';
 import { checkCodeSystem, checkPublication } from './code-system.ts';
 import { checkConceptMap } from './concept-map.ts';
 import { checkMeasureReport } from './measure-report.ts';
+import { checkOperationDefinition } from './operation-definition.ts';
 import { checkQuestionnaire } from './questionnaire.ts';
 import { checkQuestionnaireResponse } from './questionnaire-response.ts';
 import type { CheckContext } from './report.ts';
@@ -22,9 +24,11 @@ const published = (check: TypeRule): TypeRule => {
 /** By name of the data type or resource. */
 export const contentRules: ReadonlyMap<string, TypeRule> = new Map([
   ['Attachment', checkAttachment],
+  ['CapabilityStatement', published(checkCapabilityStatement)],
   ['CodeSystem', published(checkCodeSystem)],
   ['ConceptMap', published(checkConceptMap)],
   ['MeasureReport', checkMeasureReport],
+  ['OperationDefinition', published(checkOperationDefinition)],
   ['Questionnaire', published(checkQuestionnaire)],
   ['QuestionnaireResponse', checkQuestionnaireResponse],
   ['SearchParameter', published(checkSearchParameter)],

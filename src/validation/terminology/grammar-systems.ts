@@ -13,9 +13,12 @@ export interface GrammarSystem {
 const mimeType =
   /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9*][A-Za-z0-9!#$&^_.+*-]{0,126}(?:\s*;\s*[^;=\s]{1,127}=(?:"[^"]{0,200}"|[^";]{0,200}))*$/;
 
+/** FHIR's own short names of its formats, which stand for their MIME types (http://hl7.org/fhir/R4/http.html#parameters). */
+const formatNames: ReadonlySet<string> = new Set(['json', 'xml', 'ttl']);
+
 /** BCP 13: a type, a subtype and parameters; registered or not. */
 export function mimeTypeAnswer(code: string): Answer {
-  return mimeType.test(code) ? 'yes' : 'no';
+  return mimeType.test(code) || formatNames.has(code) ? 'yes' : 'no';
 }
 
 const subtags =
