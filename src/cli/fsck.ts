@@ -83,7 +83,7 @@ async function checkFolder(folder: string, genesis: Uint8Array, onProgress: OnPr
 }
 
 async function checkWithTopic(config: Config, genesis: Uint8Array, onProgress: OnProgress): Promise<FsckReport> {
-  const { openTopic } = await import('../main.ts');
+  const { openTopic } = await import('../main/open-topic.ts');
   const topic = openTopic(config.ledger.topic, pino({ level: 'silent' }));
   const storage = new DirectoryStorage(join(config.dataDir, 'ledger'), { readOnly: true });
   try {

@@ -146,7 +146,7 @@ async function publish(options: ActOptions, act: GovernanceAct): Promise<string>
     writeFileSync(options.out, frame);
     return id;
   }
-  const { openTopic } = await import('../main.ts');
+  const { openTopic } = await import('../main/open-topic.ts');
   const topic = openTopic(config.ledger.topic, pino({ level: 'silent' }));
   try {
     await topic.connect();

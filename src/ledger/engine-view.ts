@@ -2,9 +2,18 @@ import { parseEntryBundle } from './entry-bundle.ts';
 import { encodeBase64 } from './encoding.ts';
 import { engineAlarms } from './engine-alarms.ts';
 import { governanceReport, type GovernanceReport } from './governance-report.ts';
-import { latestVersion, type AdoptedRuleSet } from './governance-state.ts';
+import { acceptableRuleSets, latestVersion, type AdoptedRuleSet } from './governance-state.ts';
 import type { LedgerEngine } from './ledger-engine.ts';
-import type { LedgerStatus, LedgerView, MemberView, ProofState, ReceiptAnswer, WriterChain } from './ledger-view.ts';
+import type {
+  LedgerStatus,
+  LedgerView,
+  MemberView,
+  ProofState,
+  ReceiptAnswer,
+  RuleSetView,
+  WriterChain,
+} from './ledger-view.ts';
+import { cutNumber } from './replica-state.ts';
 import { activeMembers } from './membership.ts';
 import { buildInclusionProof } from './merkle/proof.ts';
 import { leafHash, nodeHash, sameHash } from './merkle/tree-hash.ts';
@@ -107,10 +116,21 @@ export class EngineView implements LedgerView {
     }));
   }
 
-  ruleSet(): { readonly index: number; readonly digest: string } {
+  ruleSet(): RuleSetView {
     const sets = latestVersion(this.#engine.governance.state).ruleSets;
     const { index, digest } = sets[sets.length - 1] as AdoptedRuleSet;
     return { index, digest };
+  }
+
+  acceptableRuleSets(): readonly RuleSetView[] {
+    const { replica, governance, options } = this.#engine;
+    const version = latestVersion(governance.state);
+    // What came with the genesis has no cut of its own: it counts from the first one.
+    const adoptedAtCut = cutNumber(options.storage, version.ruleSets.at(-1)?.from ?? 0) ?? 0;
+    return acceptableRuleSets(version, replica.head.cuts - adoptedAtCut).map(({ index, digest }) => ({
+      index,
+      digest,
+    }));
   }
 
   governance(): GovernanceReport {

@@ -24,6 +24,12 @@ export interface WriterChain {
   readonly leafIndex: number;
 }
 
+/** `index` is what events name in `rules`; `digest` is lowercase hex SHA-256. */
+export interface RuleSetView {
+  readonly index: number;
+  readonly digest: string;
+}
+
 export type ReceiptAnswer =
   | { readonly state: 'final'; readonly text: string }
   | { readonly state: 'pending'; readonly signers: number; readonly members: number }
@@ -157,8 +163,10 @@ export interface LedgerView {
   /** @param writer `<member>/<writer>`; the bare writer name finds the first member's that has one of that name */
   head(writer: string): WriterChain | undefined;
   members(): readonly MemberView[];
-  /** Rule set in force: `index` is what events name in `rules`; `digest` is lowercase hex SHA-256. */
-  ruleSet(): { readonly index: number; readonly digest: string };
+  /** The rule set in force. */
+  ruleSet(): RuleSetView;
+  /** Rule sets that events may name now: the one in force, last, and before it the previous one while its grace lasts. */
+  acceptableRuleSets(): readonly RuleSetView[];
   /** Members, what is in force, and all proposals. */
   governance(): GovernanceReport;
   evidenceNames(): readonly string[];

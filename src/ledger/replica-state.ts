@@ -96,6 +96,12 @@ export function isCutSize(storage: LedgerStorage, size: number): boolean {
   return storage.state.get(`cut/${sortable(size)}`) !== undefined;
 }
 
+/** Number of the accepted cut of this size; undefined when there is none. */
+export function cutNumber(storage: LedgerStorage, size: number): number | undefined {
+  const stored = storage.state.get(`cut/${sortable(size)}`);
+  return stored === undefined ? undefined : fromJsonBytes<number>(stored);
+}
+
 export function readIncidents(storage: LedgerStorage): Incident[] {
   return storage.state.scan('incident/').map(({ value }) => {
     const stored = fromJsonBytes<Incident>(value);

@@ -19,6 +19,7 @@ export function emptyLedgerView(seen: Map<string, { proof?: ProofState; event?: 
     head: nothing,
     members: () => [],
     ruleSet: () => ({ index: 1, digest: 'a'.repeat(64) }),
+    acceptableRuleSets: () => [{ index: 1, digest: 'a'.repeat(64) }],
     governance: () => {
       throw new TypeError('not asked here');
     },

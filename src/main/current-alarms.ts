@@ -1,0 +1,37 @@
+import type { Config } from '../config/config.ts';
+import type { Alarm } from '../gateway/parts.ts';
+import type { UpstreamClient } from '../gateway/upstream-client.ts';
+import type { LedgerNodeHandle } from '../ledger/ledger-options.ts';
+import type { ExchangeRecorder } from '../provenance/recorder.ts';
+
+/** Share of the outbox limit at which somebody should look before it is reached. */
+const OUTBOX_ALARM_SHARE = 0.5;
+
+/** Every alarm that is on now, of all parts; what each means stands in docs/operations.md. */
+export function currentAlarms(
+  config: Config,
+  ledger: LedgerNodeHandle,
+  recorder: ExchangeRecorder,
+  upstreams: ReadonlyMap<string, UpstreamClient>,
+): Alarm[] {
+  const status = ledger.view.status();
+  const [incident] = status.incidents;
+  const alarms = status.alarms.map(({ kind, detail }): Alarm => ({ kind, text: detail }));
+  if (incident !== undefined) {
+    const text = `${status.incidents.length} of the ledger, the first: ${incident.kind} at leaf ${incident.leafIndex}`;
+    alarms.push({ kind: 'incident', text });
+  }
+  if (recorder.failing !== undefined)
+    alarms.push({ kind: 'recording', text: 'nothing can be recorded: exchanges are refused' });
+  const { waiting } = recorder.outbox;
+  if (waiting > OUTBOX_ALARM_SHARE * config.provenance.outboxLimit) {
+    alarms.push({
+      kind: 'outbox',
+      text: `${waiting} events wait for the ledger; at ${config.provenance.outboxLimit} exchanges are refused`,
+    });
+  }
+  for (const { name, isHeldBack } of upstreams.values()) {
+    if (isHeldBack) alarms.push({ kind: 'upstream', text: `${name} keeps failing` });
+  }
+  return alarms;
+}
