@@ -67,7 +67,8 @@ export class RemoteTerminology {
   }
 
   ask(question: RemoteQuestion): Promise<RemoteAnswer> {
-    const key = `${question.valueSet}\n${question.system ?? ''}\n${question.code}`;
+    // As JSON, so that no code can be written to look like another question.
+    const key = JSON.stringify([question.valueSet, question.system ?? null, question.code]);
     const cached = this.cache.get(key);
     if (cached !== undefined && cached.until > this.options.now()) {
       this.cache.delete(key);

@@ -3,6 +3,7 @@ import type { Answer, CodingQuestion, CodingVerdict, CompiledValueSet, SystemSta
 import { codeSystem, isSupplement } from './code-system.ts';
 import type { Concept } from './code-system.ts';
 import { grammarSystems, languageAnswer, memoised, mimeTypeAnswer } from './grammar-systems.ts';
+import { NestedMemo } from './nested-memo.ts';
 import { unitChecker } from './units.ts';
 import { compileValueSet, unknownValueSet } from './value-set.ts';
 import type { Composer } from './value-set.ts';
@@ -30,6 +31,8 @@ const externalSystems: ReadonlySet<string> = new Set([
 
 const noDisplays: readonly string[] = [];
 const maximumVerdicts = 50_000;
+/** Longer texts are not worth keeping. */
+const maximumRemembered = 2000;
 
 /** The local terminology over loaded packages. Pure but for memos, which are bounded. */
 export function createTerminology(): Terminology {
@@ -43,7 +46,7 @@ class LocalTerminology implements Terminology, Composer {
   readonly grammars = grammarSystems(this.checkUnit);
   /** Per scope, by canonical; a canonical means another value set in another scope. */
   private readonly valueSets = new WeakMap<PackageScope, Map<string, CompiledValueSet>>();
-  private readonly verdicts = new WeakMap<PackageScope, Map<string, CodingVerdict>>();
+  private readonly verdicts = new WeakMap<PackageScope, NestedMemo<CodingVerdict>>();
   /** Value sets being composed, so that a cycle ends. */
   private readonly composing = new Set<string>();
 
@@ -83,15 +86,14 @@ class LocalTerminology implements Terminology, Composer {
   }
 
   checkCoding(question: CodingQuestion): CodingVerdict {
-    const { scope, system, code, version, display, language } = question;
+    const { scope, system, code, version, display } = question;
     let known = this.verdicts.get(scope);
-    if (known === undefined) this.verdicts.set(scope, (known = new Map<string, CodingVerdict>()));
-    const key = `${system ?? ''}\n${code ?? ''}\n${version ?? ''}\n${display ?? ''}\n${language ?? ''}`;
-    const before = known.get(key);
+    if (known === undefined) this.verdicts.set(scope, (known = new NestedMemo<CodingVerdict>(maximumVerdicts)));
+    const before = known.get(system, code, version, display);
     if (before !== undefined) return before;
     const made = this.computeCoding(question);
-    if (known.size >= maximumVerdicts) known.clear();
-    if (key.length < 2000) known.set(key, made);
+    if ((display?.length ?? 0) + (code?.length ?? 0) < maximumRemembered)
+      known.set(system, code, version, display, made);
     return made;
   }
 
