@@ -26,43 +26,85 @@ export function wholeAnswer(
   request: Dispatcher.DispatchOptions,
   limits: { readonly bytes: number; readonly timeMs: number },
 ): Promise<RawAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<RawAnswer>();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  let status = 0;
-  let headers: RawAnswer['headers'] = {};
-  let controller: Dispatcher.DispatchController | undefined;
-  let cutOff: CutOff | undefined;
-  const stop = (why: CutOff['why']): void => {
-    cutOff = new CutOff(why);
-    controller?.abort(cutOff);
-    reject(cutOff);
-  };
-  const timer = setTimeout(() => stop(controller === undefined ? 'not-started' : 'over-time'), limits.timeMs);
-  dispatcher.dispatch(request, {
-    onRequestStart(started) {
-      controller = started;
-      if (cutOff !== undefined) started.abort(cutOff);
-    },
-    onResponseStart(_controller, statusCode, responseHeaders) {
-      // An informational answer (103) comes before the real one.
-      if (statusCode < 200) return;
-      status = statusCode;
-      headers = responseHeaders;
-    },
-    onResponseData(_controller, chunk) {
-      length += chunk.byteLength;
-      if (length > limits.bytes) stop('over-size');
-      else chunks.push(chunk);
-    },
-    onResponseEnd() {
-      clearTimeout(timer);
-      resolve({ status, headers, body: chunks.length === 1 ? (chunks[0] as Uint8Array) : Buffer.concat(chunks) });
-    },
-    onResponseError(_controller, error) {
-      clearTimeout(timer);
-      reject(cutOff ?? error);
-    },
+  return new Promise((resolve, reject) => {
+    const collector = new Collector(limits, { resolve, reject });
+    try {
+      dispatcher.dispatch(request, collector);
+    } catch (error) {
+      collector.fail(error);
+    }
   });
-  return promise.finally(() => clearTimeout(timer));
+}
+
+interface Settle {
+  readonly resolve: (answer: RawAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** One answer in the making. Undici keeps the handler of a connection's last request, so that nothing of the answer may stay here when it is whole. */
+class Collector implements Dispatcher.DispatchHandler {
+  readonly #limitBytes: number;
+  readonly #timer: NodeJS.Timeout;
+  #settle: Settle | undefined;
+  #chunks: Uint8Array[] = [];
+  #length = 0;
+  #status = 0;
+  #headers: RawAnswer['headers'] = {};
+  #controller: Dispatcher.DispatchController | undefined;
+  #cutOff: CutOff | undefined;
+
+  constructor(limits: { readonly bytes: number; readonly timeMs: number }, settle: Settle) {
+    this.#limitBytes = limits.bytes;
+    this.#settle = settle;
+    this.#timer = setTimeout(
+      () => this.#stop(this.#controller === undefined ? 'not-started' : 'over-time'),
+      limits.timeMs,
+    );
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#cutOff !== undefined) controller.abort(this.#cutOff);
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: RawAnswer['headers']): void {
+    // An informational answer (103) comes before the real one.
+    if (status < 200) return;
+    this.#status = status;
+    this.#headers = headers;
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Uint8Array): void {
+    this.#length += chunk.byteLength;
+    if (this.#length > this.#limitBytes) this.#stop('over-size');
+    else this.#chunks.push(chunk);
+  }
+
+  onResponseEnd(): void {
+    const body = this.#chunks.length === 1 ? (this.#chunks[0] as Uint8Array) : Buffer.concat(this.#chunks);
+    this.#end()?.resolve({ status: this.#status, headers: this.#headers, body });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.fail(error);
+  }
+
+  fail(error: unknown): void {
+    this.#end()?.reject(this.#cutOff ?? error);
+  }
+
+  #stop(why: CutOff['why']): void {
+    const cutOff = new CutOff(why);
+    this.#cutOff = cutOff;
+    this.#controller?.abort(cutOff);
+    this.fail(cutOff);
+  }
+
+  #end(): Settle | undefined {
+    clearTimeout(this.#timer);
+    const settle = this.#settle;
+    this.#settle = undefined;
+    this.#chunks = [];
+    return settle;
+  }
 }
