@@ -85,7 +85,7 @@ async function compose(
     store,
     writer: config.writer,
     outboxLimit: config.provenance.outboxLimit,
-    // During the grace after an adoption a gateway that still has the previous rule set says so in its events.
+    // A gateway that lacks the adopted rule set still reads; during the grace its events name the one that it has.
     rules: () => ruleSetIndex(node.current, ruleSet.digest),
     clock,
     random,
@@ -126,7 +126,7 @@ async function compose(
     recorder,
     validator,
     ruleSet,
-    adoptedRuleSets: () => ledger.view.acceptableRuleSets().map(({ digest }) => digest),
+    adoptedRuleSets: () => [ledger.view.ruleSet().digest],
     ledger: ledger.view,
     compliance: createCompliance({
       member: config.member,
