@@ -96,6 +96,8 @@ async function runValidate(files: readonly string[], options: ValidateOptions): 
     warn('nothing to validate: name files or folders, or pipe resources in with --input ndjson');
     return 2;
   }
+  // A reader such as `head` that has seen enough is no failure.
+  process.stdout.once('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
   try {
     const judge = await openJudge(options);
     const { totals, unreadable } = await validateAll(files, options, judge);
