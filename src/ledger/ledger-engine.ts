@@ -95,6 +95,7 @@ export class LedgerEngine {
         genesisFrame: genesisFrame(options.genesis),
         replica: this.replica,
         governance: () => this.governance.state,
+        previousHeads: options.previousHeads,
       },
       governance: this.governance,
       peers,

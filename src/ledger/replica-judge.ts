@@ -40,6 +40,8 @@ export interface JudgeContext {
   /** Bytes of the record that must be leaf 0. */
   readonly genesisFrame: Uint8Array;
   readonly replica: Pick<Replica, 'head' | 'writer' | 'acceptedLeaf'>;
+  /** Of a log that goes on from another: where the chains stood in that one (`epochHeads`). */
+  readonly previousHeads?: ReadonlyMap<string, Uint8Array> | undefined;
   /** As it stands before the next leaf. */
   readonly governance: () => GovernanceState;
 }
@@ -83,12 +85,17 @@ export function judgeRecord(value: Uint8Array, context: JudgeContext): JudgedRec
   }
 }
 
-function judgeState(frame: Frame, { origin, replica, governance }: JudgeContext): JudgeState {
+function judgeState(frame: Frame, { origin, replica, governance, previousHeads }: JudgeContext): JudgeState {
   return {
     origin,
     lastCut: replica.head.cuts,
     member: (name) => batchKeysAt(governance(), name, replica.head.size),
-    writerHead: (member, writer) => replica.writer(`${member}/${writer}`),
+    writerHead: (member, writer) => {
+      const chain = `${member}/${writer}`;
+      const headerHash = previousHeads?.get(chain);
+      const before = headerHash === undefined ? undefined : { batch: 0, headerHash, nextEvent: 0 };
+      return replica.writer(chain) ?? before;
+    },
     // Only compared with this record's own hash: one look into the index instead of a table of all batches.
     acceptedHeader: () => {
       const headerHash = sha256(frame.header);
