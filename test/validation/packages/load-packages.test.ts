@@ -89,6 +89,15 @@ describe('loadPackages', () => {
     assert.equal(set.packages.find((one) => one.id === 'hl7.terminology.r4')?.version, '99.0.0');
   });
 
+  test('what is always loaded stands for every version of it', async () => {
+    const set = await loadPackages({ cache, packages: ['hl7.terminology.r4#5.0.0', 'hl7.fhir.uv.extensions#1.0.0'] });
+    assert.deepEqual(set.packages.map((one) => `${one.id}#${one.version}`).sort(), [
+      'hl7.fhir.r4.core#4.0.1',
+      'hl7.fhir.uv.extensions.r4#5.3.0',
+      'hl7.terminology.r4#7.0.1',
+    ]);
+  });
+
   test('reads folders as it reads archives', async () => {
     const folder = temporaryFolder();
     const path = writePackageFolder(folder, { id: 'one', version: '1.0.0', resources: [withVersion('1.0.0')] });
