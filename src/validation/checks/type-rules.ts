@@ -9,6 +9,7 @@ import { checkQuestionnaireResponse } from './questionnaire-response.ts';
 import type { CheckContext } from './report.ts';
 import { checkSearchParameter } from './search-parameter.ts';
 import { checkStructureDefinition } from './structure-definition.ts';
+import { checkTextLinks } from './text-link.ts';
 import { checkValueSet } from './value-set.ts';
 
 /** Rules of a type beyond its definition; run with the place at the value. */
@@ -28,6 +29,7 @@ export const contentRules: ReadonlyMap<string, TypeRule> = new Map([
   ['CodeSystem', published(checkCodeSystem)],
   ['ConceptMap', published(checkConceptMap)],
   ['MeasureReport', checkMeasureReport],
+  ['Narrative', checkTextLinks],
   ['OperationDefinition', published(checkOperationDefinition)],
   ['Questionnaire', published(checkQuestionnaire)],
   ['QuestionnaireResponse', checkQuestionnaireResponse],

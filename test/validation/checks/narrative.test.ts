@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { checkNarrative } from '../../../src/validation/checks/narrative.ts';
+import { checkTextLinks } from '../../../src/validation/checks/text-link.ts';
 import { findingsOf } from '../../support/checks.ts';
 
 const div = (inner: string): string => `<div xmlns="http://www.w3.org/1999/xhtml">${inner}</div>`;
@@ -34,5 +35,33 @@ describe('a narrative', () => {
 
   test('tells each kind of problem once', () => {
     assert.deepEqual(findingsOf(checkNarrative, div('<u>x</u>'.repeat(5))), ['narrative-element', 'invariant:txt-1']);
+  });
+});
+
+describe('the text links of a narrative', () => {
+  const linked = (htmlid: string, data: string): object => ({
+    div: div('<p id="a">x</p>'),
+    extension: [
+      {
+        url: 'http://hl7.org/fhir/StructureDefinition/textLink',
+        extension: [
+          { url: 'htmlid', valueString: htmlid },
+          { url: 'data', valueUri: data },
+        ],
+      },
+    ],
+  });
+  const root = { resourceType: 'Patient', name: [{ id: 'n' }] };
+
+  test('join what is there', () => {
+    assert.deepEqual(findingsOf(checkTextLinks, linked('a', '#n'), { root }), []);
+    assert.deepEqual(findingsOf(checkTextLinks, linked('a', 'http://example.org'), { root }), []);
+  });
+
+  test('do not lead to nothing', () => {
+    assert.deepEqual(findingsOf(checkTextLinks, linked('b', '#m'), { root }), [
+      'text-link-element',
+      'text-link-target',
+    ]);
   });
 });
