@@ -17,6 +17,7 @@ import { VerificationError } from './merkle/verification-error.ts';
 import { verifyInclusion } from './merkle/verify.ts';
 import { verifyNotePortable } from './note.ts';
 import type { CheckNote, ParsedNote } from './note.ts';
+import type { VerifierKey } from './note-key.ts';
 import { buildPolicy, evaluatePolicy, parsePolicy, policyKeys } from './policy.ts';
 import type { Policy } from './policy.ts';
 import { parseReceipt } from './receipt.ts';
@@ -84,8 +85,10 @@ export async function verifyReceipt(args: {
   const cosigners = new Set<string>();
   const times: number[] = [];
   for (const policy of policies) {
-    const signatures = await checkNote(read.note, policyKeys(policy));
+    const keys = policyKeys(policy);
+    const signatures = await checkNote(read.note, keys);
     for (const name of evaluatePolicy(policy, checkpoint.origin, signatures)) cosigners.add(name);
+    if (state !== undefined) refuseBrokenLines(read.note, keys);
     for (const { timestampSeconds } of signatures) if (timestampSeconds !== undefined) times.push(timestampSeconds);
   }
   const author = state === undefined ? AUTHOR_NOT_CHECKED : await verifyAuthor(header, state, receipt.index, checkNote);
@@ -109,6 +112,18 @@ export async function verifyReceipt(args: {
 /** The policy that a membership stands for. */
 export function membershipPolicy(version: GovernanceVersion): Policy {
   return buildPolicy({ members: activeMembers(version), quorum: quorumOf(version) });
+}
+
+/**
+ * A line under a known key's name with another key ID, or the reverse, is ignored in notes at large. In a receipt, whose checkpoint carries lines by keys in
+ * force and by outside witnesses only, it is a damaged line.
+ */
+function refuseBrokenLines(note: ParsedNote, keys: readonly VerifierKey[]): void {
+  for (const { name, keyId } of note.signatures) {
+    const isKnown = keys.some((key) => key.name === name && key.keyId === keyId);
+    if (isKnown || !keys.some((key) => key.name === name || key.keyId === keyId)) continue;
+    throw new VerificationError('bad-signature', 'a signature line names one key and carries the ID of another');
+  }
 }
 
 async function governanceOf(

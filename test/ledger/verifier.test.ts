@@ -120,6 +120,22 @@ describe('verifyReceipt', () => {
     }
   });
 
+  test('a line whose name and key ID are of two keys is a damaged one', async () => {
+    const lines = parsed.checkpoint;
+    const damaged = decodeUtf8(lines).replace('\n— hospital/cosigner ', '\n— hospitak/cosigner ');
+    assert.notEqual(damaged, decodeUtf8(lines));
+    await refuses('no-quorum', verifyReceipt({ receipt: changed({ checkpoint: encodeUtf8(damaged) }), genesis }));
+    const own = /^— (\S+) (\S+)$/m.exec(decodeUtf8(lines).replace(/^— \S+\/cosigner .*\n/gm, ''));
+    const line = own?.[0] ?? '';
+    const doubled = `${decodeUtf8(lines)}${line.replace(own?.[1] ?? '', 'another.example')}\n`;
+    await refuses('bad-signature', verifyReceipt({ receipt: changed({ checkpoint: encodeUtf8(doubled) }), genesis }));
+    const foreign = `${decodeUtf8(lines)}— witness.example AAAAAQECAwQ=\n`;
+    assert.equal(
+      (await verifyReceipt({ receipt: changed({ checkpoint: encodeUtf8(foreign) }), genesis })).author,
+      'hospital',
+    );
+  });
+
   test('a log that nobody knows is refused', async () => {
     const stranger = new SmallLog(['other-1', 'other-2', 'other-3']);
     await refuses('unknown-log', verifyReceipt({ receipt, genesis: stranger.genesis }));
