@@ -101,7 +101,7 @@ async function recorded(
     resourceId: id === '_search' ? undefined : id,
     parameters: request.query === '' ? undefined : request.query,
     patients: [],
-    attempted: undefined,
+    attempted: [],
   });
   const access = new Access({ caller, scopes }, [...parts.upstreams.keys()]);
   try {

@@ -47,11 +47,10 @@ export async function runExchange(
     requireRuleSet(parts, exchange.route);
     return await services.locks.hold(lockKeys(exchange), async () => {
       const plan = await planExchange(exchange);
+      const planned = plan.writes.map((write) => plannedEntity(write, exchange.book));
+      recording.attempt(planned);
       const judged = plan.judged ?? (await validatePush(parts, principal.caller.clientId, plan.writes));
-      await recording.begin(
-        plan.writes.map((write) => plannedEntity(write, exchange.book)),
-        plan.kind,
-      );
+      await recording.begin(planned, plan.kind);
       const reply = await plan.send();
       const screened = await screen(exchange, plan, reply);
       const answer = respond(exchange, reply, screened, judged);
@@ -126,7 +125,7 @@ function recordingFacts(
     resourceId: id,
     parameters: request.query === '' ? undefined : request.query,
     patients: [],
-    attempted: isInstance ? attemptedEntity({ upstream, resourceType, id, versionId }, interaction) : undefined,
+    attempted: isInstance ? [attemptedEntity({ upstream, resourceType, id, versionId }, interaction)] : [],
   };
 }
 

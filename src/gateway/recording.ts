@@ -31,7 +31,7 @@ export interface RecordingFacts {
   /** Patients that the request names: upstream-local ids where it has one upstream, else `{upstream}.{id}`. */
   readonly patients: readonly string[];
   /** The instance asked for, recorded when it is not reached. */
-  readonly attempted: RecordEntity | undefined;
+  readonly attempted: readonly RecordEntity[];
 }
 
 /** What an exchange came to. */
@@ -59,6 +59,11 @@ export class Recording {
   know(more: Pick<RecordingFacts, 'interaction' | 'parameters' | 'patients'>): void {
     this.#facts = { ...this.#facts, ...more };
     this.#intent = this.#makeIntent(this.#kind([]), []);
+  }
+
+  /** What a refusal that comes now was about, with the patients that it names. */
+  attempt(entities: readonly RecordEntity[]): void {
+    if (entities.length > 0) this.#facts = { ...this.#facts, attempted: entities };
   }
 
   get eventId(): string | undefined {
@@ -101,7 +106,7 @@ export class Recording {
 
   #known(): readonly RecordEntity[] {
     if (this.#intent.entities.length > 0) return this.#intent.entities;
-    return this.#facts.attempted === undefined ? [] : [this.#facts.attempted];
+    return this.#facts.attempted;
   }
 
   #kind(entities: readonly RecordEntity[]): EventKind {
