@@ -8,7 +8,7 @@ export interface Load {
   readonly body?: (number: number) => string;
 }
 
-const CALLERS = 16;
+const CALLERS = 64;
 const WARM_UP_MS = 1_500;
 
 /** @returns answers per second over `measureMs`, after a warm-up. @throws {Error} when one answer is no success */
