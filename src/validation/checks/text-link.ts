@@ -1,38 +1,44 @@
-import { isObject, objectsOf } from './questionnaire-model.ts';
+/** The `textLink` extension of a narrative: from an id in its XHTML to data of the resource (http://hl7.org/fhir/extensions/StructureDefinition-textLink.html). */
+import { isObject, objects } from '../compile/element-tree.ts';
 import type { CheckContext, JsonObject, Rule } from './report.ts';
 import { scanXhtml } from './xhtml.ts';
 
 const rule = (id: string, text: string): Rule => ({ id, severity: 'error', code: 'not-found', text });
 
-const noElement = rule('text-link-element', 'A textLink names an id that the narrative does not have');
-const noTarget = rule('text-link-target', 'A textLink leads to data that the resource does not have');
+const sourceRule = rule('text-link-source', 'The narrative has no element with this id');
+const targetRule = rule('text-link-target', 'Nothing in the resource has the id that the link is to');
 
 const textLink = 'http://hl7.org/fhir/StructureDefinition/textLink';
+const maximumDepth = 100;
 
-/** The extension textLink of a Narrative joins a part of its text with data of the resource: both must be there. The place is the Narrative. */
+/** The place is at the narrative. */
 export function checkTextLinks(value: unknown, c: CheckContext): void {
-  if (!isObject(value)) return;
-  const links = objectsOf(value['extension']).filter(({ url }) => url === textLink);
+  if (!isObject(value) || value['extension'] === undefined) return;
+  const links = objects(value['extension']).filter((extension) => extension['url'] === textLink);
   if (links.length === 0) return;
-  const { div } = value;
-  const anchors = new Set(typeof div === 'string' ? scanXhtml(div).anchors : []);
-  for (const link of links) {
-    const parts = objectsOf(link['extension']);
-    const element = parts.find(({ url }) => url === 'htmlid')?.['valueString'];
-    const data = parts.find(({ url }) => url === 'data')?.['valueUri'];
-    if (typeof element === 'string' && !anchors.has(element.replace(/^#/, ''))) c.report(noElement, '', element);
-    if (typeof data === 'string' && data.startsWith('#') && !hasId(c.resource, data.slice(1)))
-      c.report(noTarget, '', data);
-  }
+  const anchors = new Set(typeof value['div'] === 'string' ? scanXhtml(value['div']).anchors : []);
+  const ids = new Set<string>();
+  collectIds(c.resource, 0, ids);
+  for (const link of links) for (const part of objects(link['extension'])) checkPart(part, anchors, ids, c);
 }
 
-/** Whether any element of the resource has that id. */
-function hasId(resource: JsonObject, id: string): boolean {
-  const stack: unknown[] = [resource];
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    if (typeof next !== 'object' || next === null) continue;
-    if (!Array.isArray(next) && (next as JsonObject)['id'] === id) return true;
-    for (const child of Object.values(next)) stack.push(child);
+function checkPart(part: JsonObject, anchors: ReadonlySet<string>, ids: ReadonlySet<string>, c: CheckContext): void {
+  if (part['url'] === 'htmlid' && typeof part['valueString'] === 'string' && !anchors.has(part['valueString']))
+    c.report(sourceRule, '', part['valueString']);
+  const { valueUri } = part;
+  if (part['url'] !== 'data' || typeof valueUri !== 'string' || !valueUri.startsWith('#')) return;
+  const id = valueUri.slice(1);
+  if (!ids.has(id) && !anchors.has(id)) c.report(targetRule, '', valueUri);
+}
+
+function collectIds(value: unknown, depth: number, into: Set<string>): void {
+  if (depth > maximumDepth || typeof value !== 'object' || value === null) return;
+  if (Array.isArray(value)) {
+    for (const item of value) collectIds(item, depth + 1, into);
+    return;
   }
-  return false;
+  for (const [key, child] of Object.entries(value)) {
+    if (key === 'id' && typeof child === 'string') into.add(child);
+    else collectIds(child, depth + 1, into);
+  }
 }

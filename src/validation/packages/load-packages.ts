@@ -64,6 +64,8 @@ class Loader {
 
   load(wanted: string): void {
     const path = existsSync(wanted) ? wanted : this.find(wanted);
+    // What is always loaded stands for every version of it.
+    if (path === undefined && alwaysLoaded.includes(packageName(splitPackageId(wanted).id))) return;
     if (path === undefined)
       throw new PackageError('not-found', `package ${wanted} is neither a file nor in ${this.names()}`);
     this.add(path);

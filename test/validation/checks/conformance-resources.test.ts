@@ -108,6 +108,24 @@ const parameter = (more: object): object =>
     parameter: [{ name: 'a', use: 'in', min: 1, max: '1', type: 'string', ...more }],
   });
 
+const linked = (htmlid: string, data: string): object => ({
+  resourceType: 'Patient',
+  text: {
+    status: 'additional',
+    extension: [
+      {
+        url: 'http://hl7.org/fhir/StructureDefinition/textLink',
+        extension: [
+          { url: 'htmlid', valueString: htmlid },
+          { url: 'data', valueUri: data },
+        ],
+      },
+    ],
+    div: '<div xmlns="http://www.w3.org/1999/xhtml"><span id="a">x</span></div>',
+  },
+  name: [{ id: 'n', family: 'x' }],
+});
+
 const cases: readonly (readonly [name: string, resource: object, errors: readonly string[]])[] = [
   ['a sound profile', structure([{ path: 'Patient.name', min: 1 }]), []],
   [
@@ -192,6 +210,9 @@ const cases: readonly (readonly [name: string, resource: object, errors: readonl
     searchset('outcome', { resourceType: 'Patient', id: 'a' }),
     ['bundle-search-outcome Bundle.entry[0].resource'],
   ],
+  ['a link from the narrative to data', linked('a', '#n'), []],
+  ['a link from nowhere', linked('b', '#n'), ['text-link-source Patient.text']],
+  ['a link to nowhere', linked('a', '#m'), ['text-link-target Patient.text']],
   [
     'what a guide asks of every resource of a type',
     { resourceType: 'Basic', code: { text: 'x' } },
