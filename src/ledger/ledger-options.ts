@@ -74,7 +74,7 @@ export interface LedgerNodeOptions {
   /** Folder for tiles, blobs, indexes and the two small stores (`replica.db`, `cosigner.db`); made if missing. */
   readonly dataDir: string;
   readonly parameters?: Partial<LedgerParameters>;
-  /** Of a log that goes on from another after an epoch change: `epochHeads` of the old replica at the size that the genesis names. */
+  /** Of a log that goes on from another after an epoch change: `chainHeads` of the old replica at the size that the genesis names. */
   readonly previousHeads?: ReadonlyMap<string, Uint8Array>;
   /** True the first time a writer is started (`concordat init`): an empty outbox is then not taken for a restored backup. */
   readonly firstStart?: boolean;

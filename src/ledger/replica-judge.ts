@@ -40,7 +40,7 @@ export interface JudgeContext {
   /** Bytes of the record that must be leaf 0. */
   readonly genesisFrame: Uint8Array;
   readonly replica: Pick<Replica, 'head' | 'writer' | 'acceptedLeaf'>;
-  /** Of a log that goes on from another: where the chains stood in that one (`epochHeads`). */
+  /** Of a log that goes on from another: where the chains stood in that one (`Replica.chainHeads`). */
   readonly previousHeads?: ReadonlyMap<string, Uint8Array> | undefined;
   /** As it stands before the next leaf. */
   readonly governance: () => GovernanceState;

@@ -1,4 +1,5 @@
 import { sha256 } from '../hash.ts';
+import { parseBatchHeader } from './batch.ts';
 import { EventIndex } from './event-index.ts';
 import { parseEntryBundle } from './entry-bundle.ts';
 import { FormatError } from './format-error.ts';
@@ -239,6 +240,22 @@ export class Replica {
       else high = middle;
     }
     return low;
+  }
+
+  /**
+   * Where each writer's chain stood in the tree of `size` leaves: SHA-256 of its last header there, by `<member>/<writer>`. In a log that goes on from this one
+   * after an epoch change, that is the `prev` of the writer's batch 1, so that nothing final can be left out on the way.
+   */
+  chainHeads(size: number): ReadonlyMap<string, Uint8Array> {
+    const heads = new Map<string, Uint8Array>();
+    for (let index = 0; index < size; index++) {
+      const record = this.leaves.record(index);
+      if (record.type !== 'batch' || record.verdict !== 'accepted') continue;
+      const header = this.leaves.header(record);
+      const { member, writer } = parseBatchHeader(header);
+      heads.set(`${member}/${writer}`, sha256(header));
+    }
+    return heads;
   }
 
   #change([key, value]: [string, Uint8Array]): void {

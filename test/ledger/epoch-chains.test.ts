@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { buildBatch } from '../../src/ledger/batch.ts';
 import { buildGovernance } from '../../src/ledger/governance-record.ts';
-import { epochHeads } from '../../src/ledger/epoch-heads.ts';
 import { parseSignerKey } from '../../src/ledger/note-key.ts';
 import { genesisState } from '../../src/ledger/governance-state.ts';
 import { genesisFrame, genesisHash, parseGenesis } from '../../src/ledger/genesis.ts';
@@ -24,7 +23,7 @@ test('a chain of the old log goes on in the new one from its last final header, 
   const world = await running();
   const [first] = world.members;
   assert.ok(first?.engine !== undefined);
-  const heads = epochHeads(first.engine.replica, first.engine.finality.size);
+  const heads = first.engine.replica.chainHeads(first.engine.finality.size);
   const { name, writer, keys } = first.identity;
   const previous = heads.get(`${name}/${writer}`);
   assert.deepEqual(previous, first.engine.replica.writer(`${name}/${writer}`)?.headerHash);
