@@ -15,6 +15,7 @@ import { createGatewayMetrics } from './gateway/metrics.ts';
 import type { Alarm, GatewayParts } from './gateway/parts.ts';
 import { createPeerClient } from './gateway/peer-client.ts';
 import { createUpstreamHistory, createVersionReader } from './gateway/upstream-history.ts';
+import { createTerminologySender } from './gateway/terminology-client.ts';
 import { createWitnessClient } from './gateway/witness-client.ts';
 import { hmacSha256 } from './hash.ts';
 import type { PeerClient } from './ledger/peer.ts';
@@ -31,7 +32,8 @@ import { ExchangeRecorder } from './provenance/recorder.ts';
 import { loadPackages } from './validation/packages/load-packages.ts';
 import { createRuleSet, requiredProfiles, severityOverrides } from './validation/rules.ts';
 import { parseRules, type RuleSetModel } from './validation/rules-parse.ts';
-import { assertProfilesUsable, createValidatorFor } from './validation/validator-factory.ts';
+import { RemoteTerminology } from './validation/terminology/remote.ts';
+import { assertProfilesUsable, createValidatorFor, type ValidatorOptions } from './validation/validator-factory.ts';
 import type { RuleSet, Validator } from './validation/validator.ts';
 import { warmUp } from './validation/warm-up.ts';
 
@@ -184,10 +186,24 @@ async function loadValidation(config: Config): Promise<{ ruleSet: RuleSet; valid
     policy: shared.policy,
     overrides: severityOverrides(shared, local),
     cannotTell: shared.cannotTell,
+    remote: remoteTerminology(config),
     today: new Date().toISOString().slice(0, 10),
   });
   await warmUp(validator, packages);
   return { ruleSet: createRuleSet(shared, local), validator };
+}
+
+function remoteTerminology({ validation }: Config): ValidatorOptions['remote'] {
+  const { terminology } = validation;
+  if (terminology === undefined) return undefined;
+  return {
+    terminology: new RemoteTerminology({
+      send: createTerminologySender(terminology.url),
+      timeoutMs: terminology.timeoutMs,
+      now: () => performance.now(),
+    }),
+    whenDown: terminology.whenDown,
+  };
 }
 
 function openLedger(

@@ -93,6 +93,20 @@ function authSchema(context: SchemaContext) {
   );
 }
 
+function terminologySchema() {
+  const down = z.enum(['error', 'warning', 'ignore']).default('warning');
+  return z.strictObject({
+    url: httpUrl().describe(
+      'FHIR base of a terminology server; it gets codes and value sets, nothing else of a resource',
+    ),
+    timeoutMs: integer(1, 60_000).default(2_000).describe('for one batch of questions'),
+    whenDown: z
+      .strictObject({ required: down, extensible: down })
+      .prefault({})
+      .describe('what a code that could not be asked about weighs, by strength of the binding'),
+  });
+}
+
 function validationSchema(context: SchemaContext) {
   return z.strictObject({
     packagesDir: existingPath(context).describe('folder with FHIR packages (.tgz)'),
@@ -102,6 +116,9 @@ function validationSchema(context: SchemaContext) {
       .default(['hl7.fhir.r4.core#4.0.1'])
       .describe('packages to load, with what they depend on'),
     rules: existingPath(context).describe('rule set that the consortium agreed on (YAML)'),
+    terminology: terminologySchema()
+      .exactOptional()
+      .describe('asked with `$validate-code` what cannot be told from the loaded packages; nobody when left out'),
     localRules: existingPath(context).exactOptional().describe('rules of this gateway alone, which can only tighten'),
   });
 }
