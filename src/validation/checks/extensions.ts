@@ -56,11 +56,14 @@ const exclusiveRule: Rule = {
 const relativeRule = rule('extension-url-relative', 'An extension URL must be absolute');
 
 /** Marks that publishing tools leave in definitions and examples. */
-const tooling = [
-  'http://hl7.org/fhir/tools/',
-  'http://hl7.org/fhir/StructureDefinition/instance-name',
-  'http://hl7.org/fhir/StructureDefinition/instance-description',
-];
+const tooling = ['http://hl7.org/fhir/tools/'];
+
+/** Names that publishing tools give to examples: known without a definition, with the value each must have. */
+const instanceMarks: ReadonlyMap<string, string> = new Map([
+  ['http://hl7.org/fhir/StructureDefinition/instance-name', 'valueString'],
+  ['http://hl7.org/fhir/StructureDefinition/instance-description', 'valueMarkdown'],
+]);
+const instanceMarkRule = rule('choice-type', 'The type of the value is not the one that the extension has');
 
 const maximumRemembered = 5_000;
 
@@ -88,7 +91,9 @@ export class ExtensionChecks {
     }
     const found = this.lookup(url);
     if (found === undefined) {
-      this.reportUnknown(url, c);
+      const valueKey = instanceMarks.get(url);
+      if (valueKey === undefined) this.reportUnknown(url, c);
+      else if (value[valueKey] === undefined) c.report(instanceMarkRule, '', url);
       return;
     }
     if (modifier && !found.modifier) c.report(modifierRule, '', url);
