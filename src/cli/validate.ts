@@ -118,8 +118,9 @@ async function openJudge(options: ValidateOptions): Promise<Judge> {
   for (const { wanted, wantedBy } of packages.missing) warn(`not here, left out: ${wanted} (wanted by ${wantedBy})`);
   for (const { id, version, skipped } of packages.packages)
     for (const reason of skipped) warn(`${id}#${version}: left out ${reason}`);
-  const lock = readLock(options.packagesDir ?? carriedPackagesDirectory);
-  if (lock !== undefined) assertLocked(lock, packages.packages);
+  const folder = options.packagesDir ?? carriedPackagesDirectory;
+  const lock = readLock(folder);
+  if (lock !== undefined) assertLocked(lock, packages.packages, folder);
   assertProfilesUsable(packages, requiredProfiles(rules));
   assertKnown(packages, options.profile);
   const policy = options.policy ?? rules?.policy ?? 'hl7';

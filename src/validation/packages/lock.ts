@@ -1,6 +1,6 @@
 /** Lock file of a packages folder: which packages with which content were agreed on. */
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { LoadedPackage } from './definitions.ts';
 import { PackageError } from './package-error.ts';
 import { isObject, parseJson } from './package-source.ts';
@@ -60,11 +60,20 @@ export function compareLocks(locked: PackageLock, loaded: PackageLock): LockDiff
 }
 
 /**
- * Every loaded package is locked and unchanged; a locked package that is not loaded does no harm.
+ * Every loaded package that the folder holds is locked, and every locked one unchanged; a package from elsewhere is whoever named it's affair,
+ * and a locked package that is not loaded does no harm.
+ * @param directory the folder that the lock is of
  * @throws {PackageError} lock
  */
-export function assertLocked(locked: PackageLock, packages: readonly LoadedPackage[]): void {
-  const broken = compareLocks(locked, lockOf(packages)).filter((difference) => difference.kind !== 'removed');
+export function assertLocked(locked: PackageLock, packages: readonly LoadedPackage[], directory: string): void {
+  const own = new Set(
+    packages
+      .filter(({ path }) => dirname(resolve(path)) === resolve(directory))
+      .map(({ id, version }) => `${id}#${version}`),
+  );
+  const broken = compareLocks(locked, lockOf(packages)).filter(
+    ({ id, kind }) => kind === 'changed' || (kind === 'added' && own.has(id)),
+  );
   if (broken.length === 0) return;
   const list = broken.map(({ id, kind }) => `${id} ${kind === 'added' ? 'is not locked' : 'has another content'}`);
   throw new PackageError('lock', `packages differ from the lock file: ${list.join(', ')}`);

@@ -19,7 +19,7 @@ function loaded(id: string, digest: string): LoadedPackage {
     id,
     version: '1.0.0',
     digest: digest.repeat(64),
-    path: '',
+    path: `/packages/${id}-1.0.0.tgz`,
     dependencies: {},
     resolved: [],
     count: 0,
@@ -48,12 +48,16 @@ describe('lock file', () => {
 
   test('refuses packages that are not locked or have another content', () => {
     const lock = lockOf([loaded('a', '1'), loaded('b', '1')]);
-    assert.doesNotThrow(() => assertLocked(lock, [loaded('a', '1')]));
+    assert.doesNotThrow(() => assertLocked(lock, [loaded('a', '1')], '/packages'));
     for (const packages of [[loaded('a', '2')], [loaded('c', '1')]])
       assert.throws(
-        () => assertLocked(lock, packages),
+        () => assertLocked(lock, packages, '/packages'),
         (error) => error instanceof PackageError && error.code === 'lock',
       );
+  });
+
+  test('leaves packages from elsewhere to whoever named them', () => {
+    assert.doesNotThrow(() => assertLocked(lockOf([loaded('a', '1')]), [loaded('c', '1')], '/others'));
   });
 
   for (const text of ['no', '{}', '{"packages":{"a#1":"short"}}'])
