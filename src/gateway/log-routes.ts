@@ -8,6 +8,7 @@ import type { GatewayParts } from './parts.ts';
 import { OWN_ONLY } from './peer-client.ts';
 
 const LONGEST_CHECKPOINT_REQUEST = 64 * 1024;
+const LONGEST_FRAME = 1024 * 1024;
 const FOR_EVER = 'public, max-age=31536000, immutable';
 const NOW = 'no-cache';
 const PENDING_SECONDS = '1';
@@ -81,6 +82,11 @@ export function logRoutes(parts: GatewayParts): Router {
   router.get('/status', (_request, response) => {
     response.setHeader('Cache-Control', NOW);
     response.json(statusOf(ledger));
+  });
+  // A member that cannot reach the topic itself has its batches appended by others. A batch proves by itself whose it is and that it comes next.
+  router.post('/relay', async (request, response) => {
+    const frame = await readBody(request, LONGEST_FRAME);
+    response.status((await ledger.relay?.(frame)) === true ? 200 : 403).end();
   });
   router.post('/add-checkpoint', async (request, response) => {
     const result = await ledger.addCheckpoint(await readBody(request, LONGEST_CHECKPOINT_REQUEST));

@@ -20,6 +20,7 @@ export function createPeerClient(options: { readonly member: string; readonly ur
     member: options.member,
     addCheckpoint: (body) => postCheckpoint(`${base}/add-checkpoint`, body),
     checkpoint: () => get('checkpoint'),
+    relay: async (frame) => (await exchange(`${base}/relay`, frame)).status === 200,
     async head(writer) {
       const bytes = await get(`head/${encodeURIComponent(writer)}`);
       return bytes === undefined ? undefined : parseHead(bytes);
