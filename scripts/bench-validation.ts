@@ -1,7 +1,7 @@
 /**
  * Validation speed on one thread, full issues, no verdict cache, after warm-up:
- * `npm run bench:validation -- [--us-core PATH]… [--base PATH]… [--hl7 RUN_SH] [--seconds N] [--json]`.
- * PATH is a Bundle (`.json`, `.json.gz`) or a folder of them, whose entries are validated; without it, the examples in the carried US Core package are.
+ * `npm run bench:validation -- [--us-core PATH]… [--base PATH]… [--hl7 RUN_SH] [--seconds N] [--json FILE]`.
+ * PATH is a Bundle (`.json`, `.json.gz`) or a folder of them, whose entries are validated; without it, the carried US Core bundles and Synthea patients.
  * Rates are by the thread's processor time, so that what else the machine does counts for no validator.
  * `--hl7` is a program that takes `--reuse --rest-refs --allow-examples --out FILE INPUT` and validates NDJSON with the HL7 Java validator.
  */
@@ -9,12 +9,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { gunzipSync } from 'node:zlib';
 import { indexStructureDefinitionBundle, validateResource } from '@medplum/core';
 import type { Resource, StructureDefinition } from '@medplum/fhirtypes';
-import { carriedPackagesDirectory, loadPackages } from '../src/validation/packages/load-packages.ts';
-import { readTar } from '../src/validation/packages/tar.ts';
+import { loadPackages } from '../src/validation/packages/load-packages.ts';
 import { createValidatorFor } from '../src/validation/validator-factory.ts';
 import type { Validator } from '../src/validation/validator.ts';
 
@@ -36,7 +36,7 @@ const { values } = parseArgs({
     base: { type: 'string', multiple: true },
     hl7: { type: 'string' },
     seconds: { type: 'string', default: '4' },
-    json: { type: 'boolean', default: false },
+    json: { type: 'string' },
     start: { type: 'boolean', default: false },
   },
 });
@@ -57,17 +57,8 @@ function bundledResources(paths: readonly string[]): Json[] {
   });
 }
 
-function carriedExamples(): Json[] {
-  const archive = gunzipSync(readFileSync(join(carriedPackagesDirectory, `${usCore.replace('#', '-')}.tgz`)));
-  return [...readTar(archive)]
-    .filter(({ name }) => /^package\/example\/[^/.][^/]*\.json$/.test(name))
-    .map(({ bytes }) => JSON.parse(Buffer.from(bytes).toString()) as Json);
-}
-
-function withoutProfiles(resource: Json): Json {
-  const { meta, ...rest } = resource;
-  void meta;
-  return rest;
+function carried(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
 }
 
 async function validatorWith(packages: readonly string[]): Promise<Validator> {
@@ -185,8 +176,8 @@ function measureStart(): { ms: number; mb: number } {
 
 async function main(): Promise<void> {
   const seconds = Number(values.seconds);
-  const profiled = values['us-core'] === undefined ? carriedExamples() : bundledResources(values['us-core']);
-  const plain = values.base === undefined ? profiled.map(withoutProfiles) : bundledResources(values.base);
+  const profiled = bundledResources(values['us-core'] ?? [carried('../test/fixtures/uscore-bundles')]);
+  const plain = bundledResources(values.base ?? [carried('../src/demo/patients')]);
   const withUsCore = await validatorWith([usCore]);
   const rows: Row[] = [];
   const profiles = await medplumProfiles();
@@ -212,10 +203,8 @@ async function main(): Promise<void> {
   });
   const { ms, mb } = measureStart();
   rows.push({ name: 'warm start', value: ms, unit: 'ms' }, { name: 'memory', value: mb, unit: 'MB' });
-  if (values.json) {
-    console.log(JSON.stringify({ resources: { profiled: profiled.length, plain: plain.length }, rows }));
-    return;
-  }
+  if (values.json !== undefined)
+    writeFileSync(values.json, `${JSON.stringify(rows.flatMap(rowsForPrograms), null, 2)}\n`);
   for (const { name, value, unit, medplum, hl7: java } of rows) {
     const others = [
       ...(medplum === undefined ? [] : [`@medplum/core ${medplum.toFixed(0)} (${(value / medplum).toFixed(1)} times)`]),
@@ -223,6 +212,18 @@ async function main(): Promise<void> {
     ];
     console.log([`${name.padEnd(30)} ${value.toFixed(0).padStart(8)} ${unit}`, ...others].join('; '));
   }
+}
+
+function rowsForPrograms({ name, value, unit, medplum, hl7 }: Row): object[] {
+  const baseline =
+    medplum === undefined ? {} : { baseline: { name: '@medplum/core', value: medplum }, ratio: value / medplum };
+  const java = { name: `${name}, against HL7 Java`, value, unit };
+  return [
+    { name, value, unit, ...baseline },
+    ...(hl7 === undefined
+      ? []
+      : [{ ...java, baseline: { name: 'HL7 Java validator', value: hl7 }, ratio: value / hl7 }]),
+  ];
 }
 
 if (values.start) await start();
