@@ -14,7 +14,7 @@ import { createJwtAuthenticator } from './gateway/auth/jwt-authenticator.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
 import type { Alarm, GatewayParts } from './gateway/parts.ts';
 import { createPeerClient } from './gateway/peer-client.ts';
-import { createUpstreamHistory, createVersionReader } from './gateway/upstream-history.ts';
+import { createDeletionReader, createUpstreamHistory, createVersionReader } from './gateway/upstream-history.ts';
 import { createTerminologySender } from './gateway/terminology-client.ts';
 import { createWitnessClient } from './gateway/witness-client.ts';
 import { hmacSha256 } from './hash.ts';
@@ -137,6 +137,7 @@ async function compose(
       queries,
       ledger: ledger.view,
       readVersion: createVersionReader(upstreams),
+      isDeleted: createDeletionReader(upstreams),
       context,
       clock,
       random,

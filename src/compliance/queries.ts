@@ -33,6 +33,8 @@ export interface ComplianceOptions {
   readonly ledger: LedgerView;
   /** A vread at the upstream as it is today, unchanged text. Rejects when it cannot be had now. */
   readonly readVersion: (address: VersionAddress) => Promise<UpstreamVersionText>;
+  /** Whether the resource is deleted at its upstream today. */
+  readonly isDeleted?: (address: VersionAddress) => Promise<boolean>;
   readonly upstreamBase?: (upstream: string) => string | undefined;
   /** What the record of an erasure names beside itself. */
   readonly context: () => Pick<ExchangeOutcome, 'ruleSet' | 'packages' | 'engine'>;

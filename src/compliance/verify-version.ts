@@ -19,6 +19,8 @@ export interface VerifyOptions {
   readonly outbox: Outbox;
   readonly ledger: LedgerView;
   readonly readVersion: (address: VersionAddress) => Promise<UpstreamVersionText>;
+  /** Whether the resource is deleted at its upstream today, although earlier versions may still be read. Left out: only the version is looked at. */
+  readonly isDeleted?: (address: VersionAddress) => Promise<boolean>;
   /** Base URL of an upstream, so that absolute references to its own Patients are seen. */
   readonly upstreamBase?: (upstream: string) => string | undefined;
   readonly clock: () => number;
@@ -40,7 +42,8 @@ const RECORDS_LOOKED_AT = 1000;
 export async function verifyVersion(address: VersionAddress, options: VerifyOptions): Promise<Parameters> {
   const today = await readToday(address, options);
   const anchor = findAnchor(address, options);
-  const reason = judge(address, today, anchor, options);
+  const found = judge(address, today, anchor, options);
+  const reason = found === 'match' && (await isDeletedBehindUs(address, options)) ? 'missing' : found;
   return {
     resourceType: 'Parameters',
     parameter: [
@@ -75,6 +78,29 @@ async function readToday(address: VersionAddress, { readVersion }: VerifyOptions
   } catch (cause) {
     throw new ComplianceError('upstream', 'the version cannot be read at its upstream', { cause });
   }
+}
+
+/** A server keeps the versions of what was deleted; that it was deleted past the gateway must show all the same. */
+async function isDeletedBehindUs(address: VersionAddress, { isDeleted, queries }: VerifyOptions): Promise<boolean> {
+  if (isDeleted === undefined || wasDeletedHere(address, queries)) return false;
+  try {
+    return await isDeleted(address);
+  } catch (cause) {
+    throw new ComplianceError('upstream', 'the resource cannot be read at its upstream', { cause });
+  }
+}
+
+function wasDeletedHere({ upstream, type, id }: VersionAddress, queries: RecordQueries): boolean {
+  const filter = { index: [[{ field: 'resource' as const, upstream, type, id }]], writesOnly: true, newestFirst: true };
+  return queries
+    .find(filter, RECORDS_LOOKED_AT)
+    .some(({ sequence }) =>
+      queries
+        .open(sequence)
+        ?.entities.some(
+          (one) => one.upstream === upstream && one.type === type && one.id === id && one.interaction === 'delete',
+        ),
+    );
 }
 
 function findAnchor(address: VersionAddress, options: VerifyOptions): Anchor | undefined {

@@ -101,3 +101,13 @@ export function createVersionReader(upstreams: Upstreams): (address: VersionAddr
     return { state: 'found', text: body.text };
   };
 }
+
+/** Whether a resource is deleted at its upstream today, for `$verify`. */
+export function createDeletionReader(upstreams: Upstreams): (address: VersionAddress) => Promise<boolean> {
+  return async ({ upstream: name, type, id }) => {
+    const upstream = upstreams.get(name);
+    if (upstream === undefined) return true;
+    const { status } = await upstream.request({ method: 'GET', path: `${type}/${id}`, headers: HEADERS });
+    return status === 404 || status === 410;
+  };
+}

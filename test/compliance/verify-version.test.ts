@@ -54,6 +54,21 @@ describe('verifyVersion', () => {
     assert.equal((await verify())['reason'], 'missing');
   });
 
+  test('missing: deleted past the gateway, although the server keeps its versions', async (t) => {
+    const { verify, upstream } = await oneCreate(t);
+    upstream.set('Observation/o1', 'deleted');
+    assert.deepEqual([(await verify())['verified'], (await verify())['reason']], [false, 'missing']);
+  });
+
+  test('match: what was deleted through the gateway is as its server keeps it', async (t) => {
+    const { verify, upstream, provenance } = await oneCreate(t);
+    upstream.set('Observation/o1', 'deleted');
+    const entity = makeEntity({ interaction: 'delete', versionId: '2', stored: undefined });
+    const deletion = { interaction: 'delete', kind: 'retracted', entities: [entity] } as const;
+    await record(provenance.recorder, deletion, { status: 204, entities: [entity] });
+    assert.equal((await verify())['reason'], 'match');
+  });
+
   test('unanchored: it never passed through here', async (t) => {
     const { compliance, upstream } = await oneCreate(t);
     upstream.set('Observation/o9/_history/1', text);

@@ -12,7 +12,7 @@ import type { TestProvenance } from './provenance.ts';
 
 export interface TestCompliance {
   readonly compliance: Compliance;
-  /** `Type/id/_history/versionId` → text as the upstream has it today. */
+  /** `Type/id/_history/versionId` → text as the upstream has it today; `Type/id` → `deleted`. */
   readonly upstream: Map<string, string>;
   readonly seen: Map<string, { proof?: ProofState; event?: Uint8Array }>;
 }
@@ -32,6 +32,7 @@ export function openCompliance({ store, recorder, queries, clock }: TestProvenan
       const text = upstream.get(`${type}/${id}/_history/${versionId}`);
       return Promise.resolve(text === undefined ? { state: 'missing' } : { state: 'found', text });
     },
+    isDeleted: ({ type, id }) => Promise.resolve(upstream.get(`${type}/${id}`) === 'deleted'),
     context: () => ({ ruleSet: 'a'.repeat(64), packages: [], engine: 'concordat 0.1.0' }),
     clock: () => clock.nowMs,
     random: (length) => randomBytes(length),

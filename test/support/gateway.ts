@@ -18,7 +18,7 @@ import { DEFAULT_LIMITS } from '../../src/gateway/parts.ts';
 import type { Alarm, GatewayParts } from '../../src/gateway/parts.ts';
 import { UpstreamClient } from '../../src/gateway/upstream-client.ts';
 import type { UpstreamOptions } from '../../src/gateway/upstream-client.ts';
-import { createVersionReader } from '../../src/gateway/upstream-history.ts';
+import { createDeletionReader, createVersionReader } from '../../src/gateway/upstream-history.ts';
 import type { LedgerStatus } from '../../src/ledger/ledger-view.ts';
 import { ProvenanceStore } from '../../src/provenance/provenance-store.ts';
 import { RecordQueries } from '../../src/provenance/record-queries.ts';
@@ -111,6 +111,7 @@ export async function openGateway(options: TestGatewayOptions = {}): Promise<Tes
       queries,
       ledger,
       readVersion: createVersionReader(upstreams),
+      isDeleted: createDeletionReader(upstreams),
       context: () => ({
         ruleSet: ruleSet.digest,
         packages: validator.context.packages,
