@@ -106,6 +106,6 @@ function reasonIn(logFile: string): string {
   const line = readFileSync(logFile, 'utf8')
     .trimEnd()
     .split('\n')
-    .findLast((text) => text.startsWith('concordat: '));
-  return line === undefined ? '' : ` (${line.slice('concordat: '.length)})`;
+    .findLast((text) => /^(concordat|Error): /.test(text));
+  return line === undefined ? '' : ` (${line.slice(line.indexOf(': ') + 2)})`;
 }

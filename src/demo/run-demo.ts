@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { foundConsortium } from '../cli/consortium.ts';
 import { stopSignal } from '../cli/stop-signal.ts';
@@ -48,6 +49,7 @@ const DATA_ROOT = fileURLToPath(new URL('../../.concordat', import.meta.url));
 const DAY_MS = 86_400_000;
 const AGREEMENT_TIMEOUT_MS = 60_000;
 const LOCK_WAIT_MS = 20_000;
+const MOST_STARTS = 4;
 
 /**
  * Brings up the demo consortium in a folder, tells its story, prints the summary, and runs until it is stopped. Started again on the same folder it goes on
@@ -64,22 +66,28 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const layout = options.isOnKafka ? composeLayout('hapi') : DEMO_LAYOUT;
   if (options.isOnKafka) await fetchServers();
   const cluster = options.isOnKafka ? await startBrokers(join(dataDir, 'kafka')) : undefined;
-  const plan = planConsortium({
-    dataDir,
-    ports: await findFreePorts(options.firstPort ?? DEMO_FIRST_PORT, processCount(layout)),
-    layout,
-    ...(cluster !== undefined && { brokers: cluster.brokers() }),
-  });
-  prepareConsortium(plan);
-  const issuer = TokenIssuer.open({ keyFile: plan.issuerKeyFile, jwksFile: plan.jwksFile, clock: Date.now });
-  for (const member of plan.members) writeGatewayConfig(plan, member);
-  const processes = new DemoProcesses(plan, (title) => {
-    lock.note([process.pid, ...processes.pids()]);
-    process.stderr.write(`${title} died and is started again\n`);
-  });
+  const started: { processes?: DemoProcesses } = {};
+  const brokers = cluster?.brokers();
+  const start = async (): Promise<DemoSummary> => {
+    const plan = planConsortium({
+      dataDir,
+      ports: await findFreePorts(options.firstPort ?? DEMO_FIRST_PORT, processCount(layout)),
+      layout,
+      ...(brokers !== undefined && { brokers }),
+    });
+    prepareConsortium(plan);
+    const issuer = TokenIssuer.open({ keyFile: plan.issuerKeyFile, jwksFile: plan.jwksFile, clock: Date.now });
+    for (const member of plan.members) writeGatewayConfig(plan, member);
+    const processes = new DemoProcesses(plan, (title) => {
+      lock.note([process.pid, ...processes.pids()]);
+      process.stderr.write(`${title} died and is started again\n`);
+    });
+    started.processes = processes;
+    return runStory({ plan, issuer, processes, lock, startedMs });
+  };
   try {
     const summary = await Promise.race([
-      runStory({ plan, issuer, processes, lock, startedMs }),
+      onFreePorts(start, async () => started.processes?.stop()),
       stop.then(() => undefined),
     ]);
     if (summary === undefined) return 1;
@@ -93,9 +101,23 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     }
     return summary.faults.length === 0 ? 0 : 1;
   } finally {
-    await processes.stop();
+    await started.processes?.stop();
     await cluster?.close();
     lock.release();
+  }
+}
+
+/** A port that was free a moment ago may be another's now, such as that of a second demo: then all is stopped and tried on the ports that are free by then. */
+async function onFreePorts<T>(start: () => Promise<T>, stop: () => Promise<void>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await start();
+    } catch (error) {
+      const isTaken = error instanceof ChildError && error.message.includes('EADDRINUSE');
+      if (!isTaken || attempt === MOST_STARTS) throw error;
+      await stop();
+      await delay(attempt * 1000);
+    }
   }
 }
 
