@@ -190,7 +190,9 @@ describe('exportRows', () => {
 
   test('writes NDJSON of AuditEvents', async (t) => {
     const { compliance, created } = await threeExchanges(t);
-    const lines = (await text(await compliance.exportRows('AuditEvent', 'ndjson', 'kind=received', view))).trimEnd().split('\n');
+    const lines = (await text(await compliance.exportRows('AuditEvent', 'ndjson', 'kind=received', view)))
+      .trimEnd()
+      .split('\n');
     assert.deepEqual(
       lines.map((line) => (JSON.parse(line) as AuditEvent).id),
       [created],
