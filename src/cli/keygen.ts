@@ -9,7 +9,7 @@ import { runAction } from './run-action.ts';
 
 interface KeygenOptions {
   readonly kind: KeyKind;
-  readonly member: string;
+  readonly member?: string;
   readonly origin?: string;
   readonly out: string;
   readonly json?: boolean;
@@ -21,7 +21,7 @@ export function keygenCommand(program: Command): void {
     .command('keygen')
     .description('make one key of a member; prints the part that others may know')
     .addOption(new Option('--kind <kind>', 'what the key is for').choices(KEY_KINDS).makeOptionMandatory())
-    .requiredOption('--member <name>', 'member that the key is for')
+    .option('--member <name>', 'member that the key is for; not needed for a master key')
     .option('--origin <name>', 'name of the log; needed for an origin key')
     .requiredOption('--out <file>', 'where the secret goes; never overwritten')
     .option('--json', 'for programs')
@@ -29,9 +29,11 @@ export function keygenCommand(program: Command): void {
       runAction(async (options: KeygenOptions) => {
         if (options.kind === 'origin' && options.origin === undefined)
           throw new CommandError('usage', 'an origin key needs --origin');
+        if (options.kind !== 'master' && options.member === undefined)
+          throw new CommandError('usage', `a key of kind ${options.kind} needs --member`);
         const key = makeKey({
           kind: options.kind,
-          member: options.member,
+          member: options.member ?? '',
           origin: options.origin ?? '',
           random: (length) => new Uint8Array(randomBytes(length)),
         });

@@ -53,6 +53,11 @@ const commands = [
 for (const command of commands) command(program);
 for (const command of program.commands) command.exitOverride();
 
+// Who reads only the first lines (`| head`) has seen what was wanted.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 try {
   await program.parseAsync();
 } catch (error) {

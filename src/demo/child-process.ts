@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { AppError } from '../errors.ts';
 
@@ -52,9 +52,10 @@ export class DemoChild {
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;
-    const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
-    child.stdout?.pipe(log, { end: false });
-    child.stderr?.pipe(log, { end: false });
+    const log = openSync(logFile, 'a', 0o600);
+    child.stdout?.on('data', (chunk: Buffer) => append(log, chunk));
+    child.stderr?.on('data', (chunk: Buffer) => append(log, chunk));
+    child.once('close', () => closeSync(log));
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => {
         child.kill('SIGKILL');
@@ -98,6 +99,15 @@ export class DemoChild {
     } catch {
       await this.#ended();
     }
+  }
+}
+
+/** On a full disk log lines are lost, not the demo; the channel is read on, or the process would wait for it. */
+function append(log: number, chunk: Buffer): void {
+  try {
+    writeSync(log, chunk);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
   }
 }
 
