@@ -74,6 +74,36 @@ describe('the ledger over HTTP', () => {
     });
   }
 
+  test('an event that no batch brought here yet is pending where it was written, and where a peer knows it', async () => {
+    const asked: string[] = [];
+    const knowing = {
+      ...peer,
+      knowsEvent: (eventId: string) => {
+        asked.push(eventId);
+        return Promise.resolve(eventId.startsWith('B'));
+      },
+    };
+    const other = await openGateway({ parts: { peers: [knowing] } });
+    const url = await other.listen();
+    const own = await supertest(url).get('/fhir/ehr/Patient');
+    const event = own.headers['concordat-event'] ?? '';
+    const answers = await Promise.all(
+      [event, 'B'.repeat(22), 'C'.repeat(22), 'short'].map((id) => supertest(url).get(`/ledger/receipt/${id}`)),
+    );
+    const toMember = await supertest(url).get(`/ledger/receipt/${'B'.repeat(22)}?own`);
+    const client = createPeerClient({ member: 'm', url: `${url}/ledger` });
+    const known = [await client.knowsEvent?.(event), await client.knowsEvent?.('C'.repeat(22))];
+    await other.close();
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [202, 202, 404, 404],
+    );
+    assert.equal(answers[0]?.headers['retry-after'], '1');
+    assert.equal(toMember.status, 404);
+    assert.deepEqual(asked.sort(), ['B'.repeat(22), 'C'.repeat(22)]);
+    assert.deepEqual(known, [true, false]);
+  });
+
   test('a receipt waits until it is final', async () => {
     const pending = await client.get('/ledger/receipt/pending');
     assert.equal(pending.status, 202);
