@@ -11,7 +11,13 @@ export interface CaseSettings {
   readonly overrides: readonly SeverityOverride[];
 }
 
-export function caseSettings(one: SuiteCase, mode: 'base' | 'profile', casesDirectory: string): CaseSettings {
+/** What cannot be read of them is added to `missing`. */
+export function caseSettings(
+  one: SuiteCase,
+  mode: 'base' | 'profile',
+  casesDirectory: string,
+  missing: string[],
+): CaseSettings {
   const all = one.settings;
   const profile = mode === 'profile' && isObject(all.profile) ? all.profile : {};
   return {
@@ -36,16 +42,21 @@ export function caseSettings(one: SuiteCase, mode: 'base' | 'profile', casesDire
       ...(all['wrong-displays'] === 'warning'
         ? [{ issue: 'display-*', severity: 'warning' as const, reason: 'setting of the case' }]
         : []),
-      ...(typeof all.advisor === 'string' ? suppressions(join(casesDirectory, all.advisor)) : []),
+      ...(typeof all.advisor === 'string' ? suppressions(casesDirectory, all.advisor, missing) : []),
       ...stringList(all.suppress).flatMap(suppression),
     ],
   };
 }
 
 /** A file of `MESSAGE-ID@EXPRESSION` or `MESSAGE-ID` lines. */
-function suppressions(file: string): SeverityOverride[] {
-  const advisor = JSON.parse(readFileSync(file, 'utf8')) as { suppress?: unknown };
-  return stringList(advisor.suppress).flatMap(suppression);
+function suppressions(casesDirectory: string, file: string, missing: string[]): SeverityOverride[] {
+  try {
+    const advisor: unknown = JSON.parse(readFileSync(join(casesDirectory, file), 'utf8'));
+    return isObject(advisor) ? stringList(advisor.suppress).flatMap(suppression) : [];
+  } catch (error) {
+    missing.push(`${file}: ${error instanceof Error ? error.message : 'cannot be read'}`);
+    return [];
+  }
 }
 
 /** Ids of the reference validator's messages against ours; only families that such files name in practice. */

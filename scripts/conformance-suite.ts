@@ -24,11 +24,11 @@ type Json = Record<string, unknown>;
 export function readSuite(directory: string): SuiteCase[] {
   const manifest = JSON.parse(readFileSync(join(directory, 'manifest.json'), 'utf8')) as { cases?: unknown };
   if (!Array.isArray(manifest.cases)) throw new Error(`${directory}/manifest.json has no cases`);
-  return manifest.cases.map((one: Json) => ({
+  return objects(manifest.cases).map((one) => ({
     name: String(one.name),
     file: String(one.file),
     module: typeof one.module === 'string' ? one.module : 'none',
-    checks: (one.checks as Json[]).map((check) => ({
+    checks: objects(one.checks).map((check) => ({
       mode: check.mode === 'profile' ? 'profile' : 'base',
       tier: String(check.tier),
       outcome: String(check.outcome),
@@ -36,6 +36,11 @@ export function readSuite(directory: string): SuiteCase[] {
     })),
     settings: one,
   }));
+}
+
+function objects(value: unknown): Json[] {
+  const items: unknown[] = Array.isArray(value) ? value : [];
+  return items.filter((item): item is Json => typeof item === 'object' && item !== null);
 }
 
 export function stringList(value: unknown): string[] {

@@ -95,8 +95,9 @@ export class SupportLoader {
     if (typeof source !== 'string') return { canonicals: [], source: [] };
     if (/^(https?|urn):/.test(source)) return { canonicals: [source], source: [] };
     const resources = this.resources(source, scope, missing);
-    const canonical = resources[0]?.url;
-    return { canonicals: canonical === undefined ? [] : [canonical], source: resources };
+    const canonical: unknown = resources[0]?.url;
+    if (resources.length > 0 && typeof canonical !== 'string') missing.push(`${source}: no profile with a url`);
+    return { canonicals: typeof canonical === 'string' ? [canonical] : [], source: resources };
   }
 
   private resources(file: string, scope: PackageScope, missing: string[]): FhirDefinition[] {

@@ -54,10 +54,11 @@ async function runCheck(one: SuiteCase, check: SuiteCheck): Promise<CheckRow> {
   }
 }
 
+/** An instance that could not be had is no crash of the validator: it is named, and it is not valid. */
 async function validateCase(one: SuiteCase, check: SuiteCheck, missing: string[]): Promise<ValidationReport> {
   const needed = await support.load(one, check.mode);
   missing.push(...needed.missing);
-  const { settings, overrides } = caseSettings(one, check.mode, casesDirectory);
+  const { settings, overrides } = caseSettings(one, check.mode, casesDirectory, missing);
   const validator = createValidatorFor({
     packages: needed.packages,
     policy: 'hl7',
@@ -67,7 +68,13 @@ async function validateCase(one: SuiteCase, check: SuiteCheck, missing: string[]
       resolveReference: (reference: string) => support.fetch(reference, needed.packages.root),
     }),
   });
-  const text = readFileSync(join(casesDirectory, one.file), 'utf8');
+  let text: string;
+  try {
+    text = readFileSync(join(casesDirectory, one.file), 'utf8');
+  } catch (error) {
+    missing.push(`${one.file}: ${error instanceof Error ? error.message : 'cannot be read'}`);
+    return { valid: false, issues: [], resourceType: undefined, profiles: [] };
+  }
   return validator.validate({ text, profiles: needed.profiles, policy: 'hl7' });
 }
 
