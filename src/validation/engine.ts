@@ -77,7 +77,7 @@ export class Engine {
     };
     this.profiles = new ProfileCompiler({
       ...shared,
-      extensionDefinition: (url) => this.extensions.definition(url),
+      judgesExtension: (definition, c) => this.extensions.judges(definition, c),
       discriminators: (within) => ({
         model: this.model,
         terminology,

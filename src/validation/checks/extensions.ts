@@ -69,14 +69,16 @@ const maximumRemembered = 5_000;
 
 export class ExtensionChecks {
   private readonly parts: ExtensionParts;
-  private readonly known = new Map<string, KnownExtension | undefined>();
+  private readonly known = new Map<PackageScope, Map<string, KnownExtension | undefined>>();
+  private readonly described = new Map<Definition, KnownExtension>();
 
   constructor(parts: ExtensionParts) {
     this.parts = parts;
   }
 
-  definition(url: string): Definition | undefined {
-    return this.lookup(url)?.definition;
+  /** Whether instances of the extension are judged by this very definition wherever they stand in the resource at hand. */
+  judges(definition: Definition, c: CheckContext): boolean {
+    return this.lookup(definition.url, c).some((found) => found.definition === definition);
   }
 
   /** The place is at the extension. */
@@ -89,13 +91,19 @@ export class ExtensionChecks {
       if (parent?.type !== 'Extension') c.report(relativeRule, '.url', url);
       return;
     }
-    const found = this.lookup(url);
-    if (found === undefined) {
+    const all = this.lookup(url, c);
+    if (all.length === 0) {
       const valueKey = instanceMarks.get(url);
       if (valueKey === undefined) this.reportUnknown(url, c);
       else if (value[valueKey] === undefined) c.report(instanceMarkRule, '', url);
       return;
     }
+    for (const found of all) this.checkKnown(value, found, c, modifier);
+  }
+
+  private checkKnown(value: JsonObject, found: KnownExtension, c: CheckContext, modifier: boolean): void {
+    const url = found.definition.url;
+    const parent = c.factsAt(c.depth - 2);
     if (modifier && !found.modifier) c.report(modifierRule, '', url);
     else if (!modifier && found.modifier && parent?.type !== 'Extension') c.report(isModifierRule, '', url);
     if (!this.isAllowedHere(found, c))
@@ -141,12 +149,24 @@ export class ExtensionChecks {
     });
   }
 
-  private lookup(url: string): KnownExtension | undefined {
-    if (this.known.has(url)) return this.known.get(url);
-    const definition = url.includes('|') ? undefined : this.parts.scope.resolve(url, 'StructureDefinition');
+  /** What the packages of the resource's profiles mean by the URL; where none of them knows it, the newest loaded. */
+  private lookup(url: string, c: CheckContext): KnownExtension[] {
+    const own = c.scopes.flatMap((scope) => this.lookupIn(scope, url) ?? []);
+    if (own.length > 0) return own.length === 1 ? own : [...new Set(own)];
+    const anywhere = this.lookupIn(this.parts.scope, url);
+    return anywhere === undefined ? [] : [anywhere];
+  }
+
+  private lookupIn(scope: PackageScope, url: string): KnownExtension | undefined {
+    let known = this.known.get(scope);
+    if (known === undefined) this.known.set(scope, (known = new Map()));
+    if (known.has(url)) return known.get(url);
+    const definition = url.includes('|') ? undefined : scope.resolve(url, 'StructureDefinition');
     const found =
-      definition === undefined || definition.constrainedType !== 'Extension' ? undefined : this.describe(definition);
-    if (this.known.size < maximumRemembered) this.known.set(url, found);
+      definition === undefined || definition.constrainedType !== 'Extension'
+        ? undefined
+        : (this.described.get(definition) ?? this.describe(definition));
+    if (known.size < maximumRemembered) known.set(url, found);
     return found;
   }
 
@@ -154,7 +174,7 @@ export class ExtensionChecks {
     const root = this.parts.tree(definition);
     const slices = root?.children.find((child) => child.name === 'extension')?.slices ?? [];
     const urls = slices.flatMap((slice) => slice.children.find((child) => child.name === 'url')?.fixed?.value ?? []);
-    return {
+    const known: KnownExtension = {
       definition,
       profile: this.parts.compile(definition),
       modifier: root?.isModifier === true,
@@ -164,6 +184,8 @@ export class ExtensionChecks {
       })),
       partUrls: urls.length === 0 ? undefined : new Set(urls.map(String)),
     };
+    this.described.set(definition, known);
+    return known;
   }
 
   private isAllowedHere(found: KnownExtension, c: CheckContext): boolean {

@@ -1,5 +1,6 @@
 /** What every check is given: where it is in the instance, and how it says what it found. Places cost nothing until there is a finding. */
 import type { FhirPathEnvironment } from '../fhirpath/environment.ts';
+import type { PackageScope } from '../packages/definitions.ts';
 import type { Answer } from '../terminology/answers.ts';
 import type { IssueSeverity } from '../validator.ts';
 import type { CheckServices } from './services.ts';
@@ -52,6 +53,7 @@ export interface PlaceFacts {
 export type Report = (rule: Rule, at?: string, found?: string) => void;
 
 const maximumFindings = 10_000;
+const noScopes: readonly PackageScope[] = Object.freeze([]);
 
 /** Deeper than any real resource; beyond it a subtree is one finding, so that the engine's recursion stays bounded. */
 export const maximumDepth = 400;
@@ -77,6 +79,8 @@ export class CheckContext implements FhirPathEnvironment {
   lexemeAt: ((expression: string) => string | undefined) | undefined = undefined;
   /** Profiles applied, as `url|version`, where the caller wants to know. */
   applied: Set<string> | undefined = undefined;
+  /** Of the profiles that the resource at hand must meet: in these its extensions are looked up, before anywhere else. */
+  scopes: readonly PackageScope[] = noScopes;
   failed = false;
   quiet: number;
   depth = 0;

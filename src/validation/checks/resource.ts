@@ -51,15 +51,18 @@ export class ResourceChecks {
       return;
     }
     c.describe(type.facts);
-    type.check(resource, c);
     const applied: CompiledProfile[] = [...required];
     if (c.services.settings.obeyDeclaredProfiles) this.addDeclared(resource, applied, c);
     this.addGlobal(typeName, applied, c);
     if (typeName === 'Observation') this.addVitalSigns(resource, applied);
+    const { scopes: outerScopes } = c;
+    c.scopes = applied.length === 0 ? outerScopes : scopesOf(applied);
+    type.check(resource, c);
     for (const profile of applied) {
-      if (c.done) return;
+      if (c.done) break;
       profile.check(resource, c);
     }
+    c.scopes = outerScopes;
   }
 
   /** A resource inside another: what `%resource` and local references mean changes with it. */
@@ -115,6 +118,12 @@ export class ResourceChecks {
       if (profile !== undefined && !applied.includes(profile)) applied.push(profile);
     }
   }
+}
+
+function scopesOf(profiles: readonly CompiledProfile[]): readonly PackageScope[] {
+  const [first, ...others] = profiles.map((profile) => profile.definition.scope);
+  if (first === undefined || others.every((scope) => scope === first)) return first === undefined ? [] : [first];
+  return [...new Set([first, ...others])];
 }
 
 function globalProfiles(scope: PackageScope): Map<string, string[]> {

@@ -1,4 +1,5 @@
 /** The vocabulary that the parts of the profile compiler share. */
+import type { CheckContext } from '../checks/report.ts';
 import type { Definition, PackageScope } from '../packages/definitions.ts';
 import type { Terminology } from '../terminology/answers.ts';
 import type { ValueCheck } from './constraints.ts';
@@ -11,8 +12,8 @@ export interface ProfileParts {
   readonly terminology: Terminology;
   readonly bestPractice: boolean;
   readonly withoutEval: boolean;
-  /** What extension instances are judged by anyway, so that a slice with the same definition need not repeat it. */
-  extensionDefinition(url: string): Definition | undefined;
+  /** Whether extension instances are judged by the definition anyway, so that a slice with it need not repeat it. */
+  judgesExtension(definition: Definition, c: CheckContext): boolean;
   /** Checks a Reference or canonical against its targets. */
   referenceCheck(
     types: readonly ElementType[],

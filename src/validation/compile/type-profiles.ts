@@ -67,14 +67,10 @@ function anyProfileCheck(profiles: readonly string[], profile: string, options: 
     const only = profiles[0] as string;
     const definition = scope.resolve(only, 'StructureDefinition');
     // An extension is judged by its definition wherever it stands; here only another version of it would add something.
-    if (
-      definition !== undefined &&
-      definition.constrainedType === 'Extension' &&
-      compiler.parts.extensionDefinition(definition.url) === definition
-    )
-      return undefined;
+    const extension = definition?.constrainedType === 'Extension' ? definition : undefined;
     let compiled: CompiledProfile | undefined | null = null;
     return (value, c, sibling) => {
+      if (extension !== undefined && compiler.parts.judgesExtension(extension, c)) return;
       compiled ??= compiler.resolve(only, scope);
       if (compiled === undefined) c.report(unresolvedRule);
       else compiled.check(value, c, sibling);
