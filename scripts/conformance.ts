@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { fatalReport } from '../src/cli/validate-result.ts';
 import { PackageCache } from '../src/validation/packages/package-cache.ts';
 import { createValidatorFor } from '../src/validation/validator-factory.ts';
 import type { ValidationReport } from '../src/validation/validator.ts';
@@ -73,7 +74,7 @@ async function validateCase(one: SuiteCase, check: SuiteCheck, missing: string[]
     text = readFileSync(join(casesDirectory, one.file), 'utf8');
   } catch (error) {
     missing.push(`${one.file}: ${error instanceof Error ? error.message : 'cannot be read'}`);
-    return { valid: false, issues: [], resourceType: undefined, profiles: [] };
+    return fatalReport('file-missing', `the instance ${one.file} cannot be read`);
   }
   return validator.validate({ text, profiles: needed.profiles, policy: 'hl7' });
 }

@@ -91,7 +91,8 @@ export async function* readLines(stream: Readable, file: string | null): AsyncGe
   } catch (cause) {
     throw new InputError(file ?? 'standard input', cause);
   }
-  for (const text of splitter.end()) yield { file, line: ++line, text: line === 1 ? withoutMark(text) : text };
+  for (const text of splitter.end())
+    if (line > 0 || text !== '\uFEFF') yield { file, line: ++line, text: line === 1 ? withoutMark(text) : text };
 }
 
 function withoutMark(text: string | undefined): string | undefined {

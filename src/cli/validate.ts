@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { parseYaml } from '../config/parse-yaml.ts';
@@ -114,6 +114,8 @@ async function runValidate(files: readonly string[], options: ValidateOptions): 
 /** @throws {PackageError | RuleSetError | InputError} */
 async function openJudge(options: ValidateOptions): Promise<Judge> {
   const rules = options.rules === undefined ? undefined : readRules(options.rules);
+  if (options.packagesDir !== undefined && !existsSync(options.packagesDir))
+    throw new PackageError('not-found', `there is no packages folder ${options.packagesDir}`);
   const packages = await loadPackages({ packages: options.package, packagesDirectory: options.packagesDir });
   for (const { wanted, wantedBy } of packages.missing) warn(`not here, left out: ${wanted} (wanted by ${wantedBy})`);
   for (const { id, version, skipped } of packages.packages)
