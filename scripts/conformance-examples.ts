@@ -17,6 +17,7 @@ import type { Mutant } from './conformance-mutants.ts';
 import { isObject, profilesOf, sitesOf } from './conformance-sites.ts';
 import type { Json } from './conformance-sites.ts';
 import { expressionKey } from './conformance-suite.ts';
+import { absentIsNull } from './conformance-support.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -208,4 +209,5 @@ for (const [operator, same] of [...byOperator].sort(([left], [right]) => (left <
     `${operator.padEnd(36)}${String(caught).padStart(7)} of ${String(same.length).padStart(6)}  ${percent(caught, same.length)}`,
   );
 }
-if (values.json !== undefined) writeFileSync(resolve(calledFrom, values.json), `${JSON.stringify(rows)}\n`);
+if (values.json !== undefined)
+  writeFileSync(resolve(calledFrom, values.json), `${JSON.stringify(rows, absentIsNull)}\n`);

@@ -148,3 +148,8 @@ function packageMap(value: unknown, casesDirectory: string): Map<string, string>
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
+
+/** For `JSON.stringify`: a program that reads rows finds every member of an issue, null where it is absent. */
+export function absentIsNull(_key: string, value: unknown): unknown {
+  return value === undefined ? null : value;
+}

@@ -14,7 +14,7 @@ import type { CheckRow, ScoredCheck } from './conformance-score.ts';
 import { caseSettings } from './conformance-settings.ts';
 import { expectedPlaces, readSuite } from './conformance-suite.ts';
 import type { SuiteCase, SuiteCheck } from './conformance-suite.ts';
-import { SupportLoader } from './conformance-support.ts';
+import { SupportLoader, absentIsNull } from './conformance-support.ts';
 
 const { values } = parseArgs({
   options: {
@@ -116,5 +116,5 @@ for (const one of readSuite(suiteDirectory)) {
   }
 }
 if (values.json !== undefined)
-  writeFileSync(resolve(calledFrom, values.json), `${JSON.stringify(rows, undefined, 1)}\n`);
+  writeFileSync(resolve(calledFrom, values.json), `${JSON.stringify(rows, absentIsNull, 1)}\n`);
 printScores(scored, (text) => process.stdout.write(`${text}\n`));
