@@ -1,7 +1,7 @@
 import { statfsSync } from 'node:fs';
 import { encodeEvent } from '../ledger/event.ts';
 import { isWrite } from '../fhir/interaction.ts';
-import type { ExchangeIntent, ExchangeOutcome, OpenExchange, Recorder } from './exchange-record.ts';
+import type { ExchangeIntent, ExchangeOutcome, OpenExchange, RecordEntity, Recorder } from './exchange-record.ts';
 import { newEventId } from './event-id.ts';
 import { withHistory } from './entity-history.ts';
 import { IntentStore, type OpenIntent } from './intent-store.ts';
@@ -60,6 +60,8 @@ export class ExchangeRecorder implements Recorder {
   readonly #options: RecorderOptions;
   #queue: Work[] = [];
   #scheduled = false;
+  /** Versions that deletes in the queue name: not in the database yet, so that history does not know them. */
+  readonly #queuedDeletions = new Set<string>();
   #failure: { readonly error: ProvenanceError; readonly sinceMs: number } | undefined;
   #probedMs = Number.NEGATIVE_INFINITY;
   #closed = false;
@@ -149,7 +151,7 @@ export class ExchangeRecorder implements Recorder {
   ): PreparedRecord {
     const idBytes = Buffer.from(exchange.eventId, 'base64url');
     const recordedMs = this.#options.clock();
-    const entities = withHistory(outcome.entities, this.queries);
+    const entities = this.#eachDeletionOnce(withHistory(outcome.entities, this.queries));
     const sealed = this.vault.sealRecord({
       idBytes,
       eventId: exchange.eventId,
@@ -184,6 +186,18 @@ export class ExchangeRecorder implements Recorder {
     };
   }
 
+  /** Two deletes of one resource that end in the same turn are told the same version by the server; only one of them made it. */
+  #eachDeletionOnce(entities: readonly RecordEntity[]): readonly RecordEntity[] {
+    return entities.map((entity) => {
+      const { interaction, upstream, type, id, versionId } = entity;
+      if (interaction !== 'delete' || id === undefined || versionId === undefined) return entity;
+      const key = `${upstream}/${type}/${id}/${versionId}`;
+      if (this.#queuedDeletions.has(key)) return { ...entity, versionId: undefined };
+      this.#queuedDeletions.add(key);
+      return entity;
+    });
+  }
+
   /** Resolves once the work is durable; shares its transaction with all that is asked for in this turn of the event loop. */
   #commit(run: () => void): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -204,6 +218,7 @@ export class ExchangeRecorder implements Recorder {
     const works = this.#queue;
     this.#queue = [];
     if (works.length > 0) this.#runTogether(works);
+    this.#queuedDeletions.clear();
   }
 
   #runTogether(works: readonly Work[]): void {

@@ -45,6 +45,22 @@ describe('ExchangeRecorder', () => {
     assert.equal(queries.count({ index: [[{ field: 'patient', upstream: 'ehr', id: 'p5' }]], newestFirst: false }), 2);
   });
 
+  test('of two deletes that are recorded in the same moment one names the version', async (t) => {
+    const { recorder } = openProvenance(t);
+    const gone = makeEntity({ id: 'o2', versionId: '2', stored: undefined, interaction: 'delete' });
+    const one = (): Promise<unknown> =>
+      record(recorder, { interaction: 'delete', kind: 'retracted', entities: [gone] }, { entities: [gone] });
+    await Promise.all([one(), one(), one()]);
+    const named = recorder.outbox
+      .pending(10)
+      .map(({ sequence }) => recorder.queries.open(sequence)?.entities[0]?.versionId);
+    assert.deepEqual(
+      named.filter((versionId) => versionId !== undefined),
+      ['2'],
+    );
+    assert.equal(named.length, 3);
+  });
+
   test('a delete of what is deleted already names no version', async (t) => {
     const { recorder } = openProvenance(t);
     const gone = makeEntity({ id: 'o2', versionId: '2', stored: undefined, interaction: 'delete' });
