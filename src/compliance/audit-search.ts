@@ -1,3 +1,4 @@
+import { EVENT_KINDS } from '../ledger/event.ts';
 import type { InteractionCode } from '../fhir/interaction.ts';
 import type { EventKind } from '../provenance/exchange-record.ts';
 import type { IndexCondition, RecordFilter, RecordPlace } from '../provenance/record-queries.ts';
@@ -20,19 +21,6 @@ export interface ParsedSearch {
 const DEFAULT_COUNT = 50;
 const MAXIMUM_COUNT = 1000;
 const MAXIMUM_VALUES = 100;
-const KINDS: readonly EventKind[] = [
-  'received',
-  'disclosed',
-  'rejected',
-  'denied',
-  'transformed',
-  'acknowledged',
-  'corrected',
-  'superseded',
-  'retracted',
-  'erased',
-  'checked',
-];
 const INTERACTIONS: readonly InteractionCode[] = [
   'read',
   'vread',
@@ -195,10 +183,10 @@ function addAuditCondition(draft: Draft, name: string, values: readonly string[]
       draft.interactions.push(INTERACTIONS.filter((interaction) => values.includes(actionOf(interaction))));
       return true;
     case 'kind':
-      draft.kinds.push(values.map((value) => KINDS.find((kind) => kind === value) ?? fail(name)));
+      draft.kinds.push(values.map((value) => EVENT_KINDS.find((kind) => kind === value) ?? fail(name)));
       return true;
     case 'type':
-      draft.kinds.push(KINDS.filter((kind) => values.some((value) => isType(value, kind))));
+      draft.kinds.push(EVENT_KINDS.filter((kind) => values.some((value) => isType(value, kind))));
       return true;
     case 'subtype':
       addSubtype(draft, values);
@@ -217,7 +205,7 @@ function addProvenanceCondition(draft: Draft, name: string, values: readonly str
 /** By kind where all values are kinds of events, else by interaction; `search` and `history` stand for all of theirs. */
 function addSubtype(draft: Draft, values: readonly string[]): void {
   const codes = values.map(afterBar);
-  const kinds = KINDS.filter((kind) => codes.includes(kind));
+  const kinds = EVENT_KINDS.filter((kind) => codes.includes(kind));
   if (kinds.length > 0 || values.every((value) => value.startsWith(`${EVENT_KIND_SYSTEM}|`))) {
     draft.kinds.push(kinds);
     return;
