@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { pino, type Logger } from 'pino';
 import { Registry } from 'prom-client';
 import { createCompliance } from './compliance/queries.ts';
@@ -13,18 +12,17 @@ import { createOpenAuthenticator, type Authenticator } from './gateway/auth/auth
 import { createJwtAuthenticator } from './gateway/auth/jwt-authenticator.ts';
 import { createGatewayMetrics } from './gateway/metrics.ts';
 import type { Alarm, GatewayParts } from './gateway/parts.ts';
-import { createPeerClient } from './gateway/peer-client.ts';
 import { createDeletionReader, createUpstreamHistory, createVersionReader } from './gateway/upstream-history.ts';
 import { createTerminologySender } from './gateway/terminology-client.ts';
-import { createWitnessClient } from './gateway/witness-client.ts';
 import { hmacSha256 } from './hash.ts';
-import type { PeerClient } from './ledger/peer.ts';
-import { openLedgerNode, publishGenesis } from './ledger/ledger-node.ts';
+import { parseGenesis } from './ledger/genesis.ts';
 import type { LedgerNodeHandle } from './ledger/ledger-options.ts';
-import { TransportError, type Topic } from './ledger/transport.ts';
 import { currentAlarms } from './main/current-alarms.ts';
+import { openLedger, openPeers, startLedger } from './main/open-ledger.ts';
+import { openLogs } from './main/open-logs.ts';
 import { openTopic } from './main/open-topic.ts';
 import { openUpstreams } from './main/open-upstreams.ts';
+import { enterLog } from './provenance/enter-log.ts';
 import { ProvenanceStore } from './provenance/provenance-store.ts';
 import { Reconciler } from './provenance/reconciler.ts';
 import { RecordQueries } from './provenance/record-queries.ts';
@@ -75,6 +73,8 @@ async function compose(
   mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   const masterKey = decodeMasterKey(config.provenance.masterKey.reveal());
   const { ruleSet, validator } = await loadValidation(config);
+  const logs = await openLogs(config, logger, closers);
+  const genesis = parseGenesis(logs.genesis);
 
   const store = new ProvenanceStore({
     dataDir: join(config.dataDir, 'provenance'),
@@ -82,10 +82,19 @@ async function compose(
     masterKey,
   });
   closers.push(() => store.close());
+  // Before anything is sealed or recorded: what an ended log does not have waits for the one that goes on from it.
+  const { requeued } = enterLog(store, {
+    member: config.member,
+    logs: logs.geneses.map((bytes) => ({ genesis: bytes })),
+    bodyOf: (origin, leafIndex) => logs.past.find(({ view }) => view.origin === origin)?.body(leafIndex),
+  });
+  if (requeued > 0)
+    logger.info({ events: requeued, origin: genesis.origin }, 'events wait to be sealed anew in this log');
   const node: { current: LedgerNodeHandle | undefined } = { current: undefined };
   const recorder = new ExchangeRecorder({
     store,
     writer: config.writer,
+    chainStart: genesis.previous?.chains.get(`${config.member}/${config.writer}`),
     outboxLimit: config.provenance.outboxLimit,
     // A gateway that lacks the adopted rule set still reads; during the grace its events name the one that it has.
     rules: () => ruleSetIndex(node.current, ruleSet.digest),
@@ -98,7 +107,7 @@ async function compose(
 
   const topic = openTopic(config.ledger.topic, logger);
   closers.push(() => topic.close());
-  const ledger = openLedger(config, logger, recorder, topic, closers);
+  const ledger = openLedger(config, logger, { recorder, topic, logs }, closers);
   node.current = ledger;
 
   const upstreams = openUpstreams(config, closers);
@@ -169,10 +178,6 @@ function ruleSetIndex(ledger: LedgerNodeHandle | undefined, digest: string): num
   return (acceptable.find((candidate) => candidate.digest === digest) ?? acceptable.at(-1))?.index ?? 0;
 }
 
-function openPeers({ ledger }: Config): PeerClient[] {
-  return ledger.peers.map((peer) => createPeerClient(peer));
-}
-
 async function loadValidation(config: Config): Promise<{ ruleSet: RuleSet; validator: Validator }> {
   const readRules = (file: string): RuleSetModel => parseRules(parseYaml(readFileSync(file, 'utf8')));
   const shared = readRules(config.validation.rules);
@@ -205,75 +210,6 @@ function remoteTerminology({ validation }: Config): ValidatorOptions['remote'] {
     }),
     whenDown: terminology.whenDown,
   };
-}
-
-function openLedger(
-  config: Config,
-  logger: Logger,
-  recorder: ExchangeRecorder,
-  topic: Topic,
-  closers: (() => Promise<void> | void)[],
-): LedgerNodeHandle {
-  const { ledger } = config;
-  const cosignatureTopic = openTopic(ledger.cosignatureTopic, logger);
-  closers.push(() => cosignatureTopic.close());
-  const node = openLedgerNode({
-    genesis: new Uint8Array(readFileSync(ledger.genesis)),
-    member: config.member,
-    writer: config.writer,
-    keys: {
-      batch: ledger.keys.batch.reveal(),
-      origin: ledger.keys.origin.reveal(),
-      cosigner: ledger.keys.cosigner.reveal(),
-    },
-    sealStore: recorder.outbox,
-    topic,
-    cosignatureTopic,
-    peers: openPeers(config),
-    witnesses: ledger.witnesses.map((witness) => createWitnessClient(witness)),
-    dataDir: join(config.dataDir, 'ledger'),
-    parameters: ledger.parameters,
-    clock,
-    random,
-    log: logger,
-  });
-  closers.push(() => node.close());
-  return node;
-}
-
-const TOPIC_WAIT_MS = 20_000;
-const TOPIC_RETRY_MS = 2_000;
-
-/**
- * Starts the ledger; while the topic cannot be reached the gateway goes on without it, because events queue durably until it can.
- * @throws {AppError} what waiting cannot mend: another genesis, a damaged replica
- */
-async function startLedger(
-  ledger: LedgerNodeHandle,
-  topic: Topic,
-  logger: Logger,
-  closers: (() => Promise<void> | void)[],
-): Promise<void> {
-  const stop = new AbortController();
-  const started = (async (): Promise<void> => {
-    while (!stop.signal.aborted) {
-      try {
-        await topic.connect();
-        await publishGenesis(topic, ledger.view.genesisBytes());
-        return await ledger.start();
-      } catch (error) {
-        if (!(error instanceof TransportError) || !['unavailable', 'outcome-unknown'].includes(error.code)) throw error;
-        logger.warn({ code: error.code }, 'the ledger topic cannot be reached; events wait in the outbox');
-        await delay(TOPIC_RETRY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
-      }
-    }
-  })();
-  closers.push(async () => {
-    stop.abort();
-    await started.catch(() => undefined);
-  });
-  started.catch((error: unknown) => logger.fatal({ code: codeOf(error) }, 'the ledger cannot start'));
-  await Promise.race([started, delay(TOPIC_WAIT_MS, undefined, { ref: false })]);
 }
 
 function createAuthenticator(config: Config, logger: Logger): Authenticator {

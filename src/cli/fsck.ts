@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { pino } from 'pino';
 import { loadConfig } from '../config/config.ts';
@@ -8,6 +7,7 @@ import { DirectoryStorage } from '../ledger/directory-storage.ts';
 import { fsckLog } from '../ledger/fsck.ts';
 import type { FsckReport } from '../ledger/fsck.ts';
 import { fsckStored } from '../ledger/fsck-stored.ts';
+import { ledgerFolder } from '../ledger/ledger-folder.ts';
 import type { LogSource } from '../ledger/log-source.ts';
 import { formatTilePath } from '../ledger/tile.ts';
 import { CommandError } from './command-error.ts';
@@ -63,7 +63,7 @@ async function check(options: FsckOptions): Promise<FsckReport> {
     const genesis = readInput(config.ledger.genesis);
     return options.topic === true
       ? checkWithTopic(config, genesis, onProgress)
-      : checkFolder(join(config.dataDir, 'ledger'), genesis, onProgress);
+      : checkFolder(ledgerFolder(config.dataDir, genesis), genesis, onProgress);
   }
   if (options.genesis === undefined) throw new CommandError('usage', '--data and --ledger need --genesis');
   const genesis = readInput(options.genesis);
@@ -85,7 +85,7 @@ async function checkFolder(folder: string, genesis: Uint8Array, onProgress: OnPr
 async function checkWithTopic(config: Config, genesis: Uint8Array, onProgress: OnProgress): Promise<FsckReport> {
   const { openTopic } = await import('../main/open-topic.ts');
   const topic = openTopic(config.ledger.topic, pino({ level: 'silent' }));
-  const storage = new DirectoryStorage(join(config.dataDir, 'ledger'), { readOnly: true });
+  const storage = new DirectoryStorage(ledgerFolder(config.dataDir, genesis), { readOnly: true });
   try {
     await topic.connect();
     return await fsckStored({ storage, genesis, topic, onProgress });

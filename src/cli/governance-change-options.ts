@@ -9,6 +9,7 @@ import type { LedgerJson } from '../ledger/canonical-json.ts';
 import { ruleSetDigest } from '../validation/rules.ts';
 import { parseRules } from '../validation/rules-parse.ts';
 import { CommandError } from './command-error.ts';
+import { readMemberFile } from './member-file.ts';
 import { readInput, readInputText } from './read-input.ts';
 
 /** What `governance propose` takes beside the kind; each kind needs some of them. */
@@ -113,20 +114,6 @@ function epochFrom(bytes: Uint8Array): { readonly [name: string]: LedgerJson } {
     root: encodeBase64(previous.root),
     genesis: encodeBase64(genesisHash(bytes)),
   };
-}
-
-function readMemberFile(file: string): { readonly member: LedgerJson; readonly acceptance: LedgerJson } {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(readInputText(file));
-  } catch (cause) {
-    if (cause instanceof CommandError) throw cause;
-    throw new CommandError('unreadable', `${file}: not JSON`, { cause });
-  }
-  const { member, acceptance } = parsed as { readonly member?: LedgerJson; readonly acceptance?: LedgerJson };
-  if (member === undefined || acceptance === undefined)
-    throw new CommandError('unreadable', `${file}: not a member file`);
-  return { member, acceptance };
 }
 
 function needed(value: string | undefined, option: string): string {

@@ -1,36 +1,19 @@
-import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
-import { Argument } from 'commander';
 import type { Command } from 'commander';
-import { pino } from 'pino';
-import { loadConfig } from '../config/config.ts';
-import { parseGenesis } from '../ledger/genesis.ts';
-import { buildGovernance, proposalNonce } from '../ledger/governance-record.ts';
-import type { GovernanceAct } from '../ledger/governance-record.ts';
 import type { GovernanceReport, ProposalReport } from '../ledger/governance-report.ts';
-import { parseSignerKey } from '../ledger/note-key.ts';
 import { CommandError } from './command-error.ts';
 import { gatewayBase, get } from './gateway-client.ts';
 import type { GatewayOptions } from './gateway-client.ts';
 import { epochCommand } from './governance-epoch.ts';
-import { addChangeOptions, changeFrom } from './governance-change-options.ts';
-import type { ChangeOptions } from './governance-change-options.ts';
+import { nextGenesisCommand } from './governance-next-genesis.ts';
+import { proposeCommand, voteCommand } from './governance-acts.ts';
 import { memberFile } from './member-file.ts';
 import { print, printJson, printTable } from './print.ts';
-import { readInput } from './read-input.ts';
 import { runAction } from './run-action.ts';
 
 interface AskOptions extends GatewayOptions {
   readonly json?: boolean;
 }
-
-interface ActOptions {
-  readonly config: string;
-  readonly out?: string;
-  readonly json?: boolean;
-}
-
-const OUT = 'write the signed record there instead of to the topic: for an epoch, where the topic is what has failed';
 
 /** `concordat governance …`: what the members decide together, on the ledger. */
 export function governanceCommand(program: Command): void {
@@ -53,48 +36,11 @@ export function governanceCommand(program: Command): void {
       else showText(proposal);
     }),
   );
-  proposing(governance);
-  voting(governance);
+  proposeCommand(governance);
+  voteCommand(governance);
   accepting(governance);
+  nextGenesisCommand(governance);
   epochCommand(governance);
-}
-
-function proposing(governance: Command): void {
-  const command = governance.command('propose').description('propose a change; proposing is voting yes');
-  addChangeOptions(command)
-    .requiredOption('--config <file>', "this member's configuration: its batch key signs, its topic carries")
-    .option('--out <file>', OUT)
-    .option('--json', 'for programs')
-    .action(
-      runAction(async (kind: string, options: ActOptions & ChangeOptions) => {
-        const change = changeFrom(
-          kind,
-          options,
-          parseGenesis(readInput(loadConfig(options.config).ledger.genesis)).origin,
-        );
-        const nonce = proposalNonce(new Uint8Array(randomBytes(16)));
-        const id = await publish(options, { act: 'propose', change, nonce });
-        if (options.json === true) printJson({ proposal: id });
-        else print(`proposed: ${id}`);
-      }),
-    );
-}
-
-function voting(governance: Command): void {
-  governance
-    .command('vote')
-    .description('vote on a proposal; the first word of a member counts')
-    .argument('<proposal>', 'its whole id')
-    .addArgument(new Argument('[vote]', 'yes or no').choices(['yes', 'no']).default('yes'))
-    .requiredOption('--config <file>', "this member's configuration")
-    .option('--out <file>', OUT)
-    .action(
-      runAction(async (proposal: string, vote: 'yes' | 'no', options: ActOptions) => {
-        if (!/^[0-9a-f]{64}$/.test(proposal)) throw new CommandError('usage', 'a proposal id is 64 hex digits');
-        await publish(options, { act: 'vote', proposal, vote });
-        print(`voted ${vote}`);
-      }),
-    );
 }
 
 function accepting(governance: Command): void {
@@ -134,33 +80,6 @@ function found({ proposals }: GovernanceReport, id: string): ProposalReport {
   if (proposal === undefined) throw new CommandError('false', 'there is no such proposal');
   if (matching.length > 1) throw new CommandError('usage', 'several proposals begin like this');
   return proposal;
-}
-
-/** Signs with the configured batch key and appends to the configured topic; whether it counts, `show` tells once it was read back. */
-async function publish(options: ActOptions, act: GovernanceAct): Promise<string> {
-  const config = loadConfig(options.config);
-  const { origin } = parseGenesis(readInput(config.ledger.genesis));
-  const signer = parseSignerKey(config.ledger.keys.batch.reveal());
-  const { frame, id } = buildGovernance({ log: origin, member: config.member, act, signer });
-  if (options.out !== undefined) {
-    writeFileSync(options.out, frame);
-    return id;
-  }
-  const { openTopic } = await import('../main/open-topic.ts');
-  const topic = openTopic(config.ledger.topic, pino({ level: 'silent' }));
-  try {
-    await topic.connect();
-    await topic.append(frame);
-  } catch (cause) {
-    throw new CommandError(
-      'not-reachable',
-      'the topic took no record; see with `governance list` before trying again',
-      { cause },
-    );
-  } finally {
-    await topic.close();
-  }
-  return id;
 }
 
 function listText(report: GovernanceReport): void {

@@ -1,10 +1,11 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
-import { canonicalJsonBytes } from '../ledger/canonical-json.ts';
+import { canonicalJsonBytes, type LedgerJson } from '../ledger/canonical-json.ts';
 import { decodeBase64, decodeBase64Url, encodeBase64 } from '../ledger/encoding.ts';
 import { memberJson, parseMember } from '../ledger/genesis.ts';
 import { buildAcceptance } from '../ledger/governance-record.ts';
 import { parseSignerKey } from '../ledger/note-key.ts';
+import { CommandError } from './command-error.ts';
 import { readInputText } from './read-input.ts';
 
 /** DER of PKCS #8 before the 32 bytes of an X25519 key (RFC 8410). */
@@ -35,6 +36,21 @@ export function memberFile(args: {
   );
   const acceptance = buildAcceptance({ origin: args.origin, member, batch, originSigner });
   return canonicalJsonBytes({ member: memberJson(member), acceptance: encodeBase64(acceptance) });
+}
+
+/** @throws {CommandError} unreadable: not a file that `memberFile` made */
+export function readMemberFile(file: string): { readonly member: LedgerJson; readonly acceptance: LedgerJson } {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readInputText(file));
+  } catch (cause) {
+    if (cause instanceof CommandError) throw cause;
+    throw new CommandError('unreadable', `${file}: not JSON`, { cause });
+  }
+  const { member, acceptance } = parsed as { readonly member?: LedgerJson; readonly acceptance?: LedgerJson };
+  if (member === undefined || acceptance === undefined)
+    throw new CommandError('unreadable', `${file}: not a member file`);
+  return { member, acceptance };
 }
 
 function agreementPublicKey(secret: Uint8Array): Uint8Array {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
+import { parseGenesis } from '../ledger/genesis.ts';
 import { parseSignerKey } from '../ledger/note-key.ts';
 import { Outbox } from '../provenance/outbox.ts';
 import { ProvenanceStore } from '../provenance/provenance-store.ts';
@@ -8,6 +9,7 @@ import { CommandError } from './command-error.ts';
 import { print, printJson } from './print.ts';
 import { provenanceOptions } from './provenance-folders.ts';
 import { publishedBatches } from './published-batches.ts';
+import { readInput } from './read-input.ts';
 import { runAction } from './run-action.ts';
 
 interface RecoverOptions {
@@ -45,7 +47,8 @@ async function recover(options: RecoverOptions): Promise<void> {
   // Holding the store keeps the gateway from starting meanwhile.
   const store = new ProvenanceStore(provenanceOptions(config));
   try {
-    const outbox = new Outbox(store, writer);
+    const { previous } = parseGenesis(readInput(config.ledger.genesis));
+    const outbox = new Outbox(store, writer, previous?.chains.get(`${member}/${writer}`));
     const [oldest] = outbox.unsequenced(1);
     const after = oldest === undefined ? outbox.head().batch : oldest.batch - 1;
     const published = await publishedBatches({

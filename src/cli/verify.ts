@@ -11,6 +11,9 @@ import { runAction } from './run-action.ts';
 interface VerifyOptions {
   readonly genesis?: string;
   readonly policy?: string;
+  readonly history?: string;
+  readonly epoch?: string;
+  readonly newGenesis?: string;
   readonly json?: boolean;
 }
 
@@ -22,16 +25,32 @@ export function verifyCommand(program: Command): void {
     .argument('<receipt>', 'receipt file')
     .option('--genesis <file>', 'genesis file of the consortium; checks inclusion, quorum and author')
     .option('--policy <file>', 'C2SP tlog-policy file; alone it leaves the author unchecked')
+    .option('--history <file>', "the log's governance history, instead of the receipt's own")
+    .option(
+      '--epoch <file>',
+      'epoch file that ended the log: no checkpoint beyond that end counts; needs --new-genesis',
+    )
+    .option('--new-genesis <file>', 'genesis file of the log that goes on from it')
     .option('--json', 'for programs')
     .addHelpText('after', '\nExit codes: 0 the receipt holds, 1 it does not, 2 a file cannot be read.')
     .action(
       runAction(async (receipt: string, options: VerifyOptions) => {
         if (options.genesis === undefined && options.policy === undefined)
           throw new CommandError('usage', 'give --genesis or --policy');
+        if (
+          (options.epoch === undefined) !== (options.newGenesis === undefined) ||
+          (options.epoch !== undefined && options.genesis === undefined)
+        )
+          throw new CommandError('usage', '--epoch and --new-genesis go together, with --genesis');
         const input = {
           receipt: readInput(receipt),
           ...(options.genesis !== undefined && { genesis: readInput(options.genesis) }),
           ...(options.policy !== undefined && { policy: readInputText(options.policy) }),
+          ...(options.history !== undefined && { history: readInput(options.history) }),
+          ...(options.epoch !== undefined &&
+            options.newGenesis !== undefined && {
+              ended: { epoch: readInput(options.epoch), genesis: readInput(options.newGenesis) },
+            }),
         };
         try {
           const facts = await verifyReceipt(input);

@@ -42,12 +42,13 @@ function topic(context: SchemaContext) {
 
 /** The part `ledger`: this member's keys, how records travel, and who else takes part. */
 export function ledgerSchema(context: SchemaContext) {
-  const keys = z.strictObject({
-    batch: secret(context).describe("signs this writer's batches and cuts"),
-    origin: secret(context).describe('signs checkpoints (key name = origin)'),
-    cosigner: secret(context).describe('cosigns checkpoints (key name = member/cosigner)'),
-    agreement: secret(context).describe('X25519 key for tags that only the counterpart recognises'),
-  });
+  const keys = () =>
+    z.strictObject({
+      batch: secret(context).describe("signs this writer's batches and cuts"),
+      origin: secret(context).describe('signs checkpoints (key name = origin)'),
+      cosigner: secret(context).describe('cosigns checkpoints (key name = member/cosigner)'),
+      agreement: secret(context).describe('X25519 key for tags that only the counterpart recognises'),
+    });
   const parameters = z.strictObject({
     cutIntervalMs: integer(50, 600_000)
       .exactOptional()
@@ -67,6 +68,13 @@ export function ledgerSchema(context: SchemaContext) {
       .exactOptional()
       .describe('batch bodies are dropped this many leaves below the final size; left out: all are kept'),
   });
+  const previous = z.strictObject({
+    genesis: existingPath(context).describe('genesis file of the ended log'),
+    epoch: existingPath(context).describe('epoch file by which its members opened the next one'),
+    history: existingPath(context)
+      .exactOptional()
+      .describe('governance history of the ended log, where its membership had changed and its replica is not here'),
+  });
   const peer = z.strictObject({
     member: memberName,
     url: httpUrl().describe("base of that member's ledger, e.g. https://clinics.example/ledger"),
@@ -78,7 +86,18 @@ export function ledgerSchema(context: SchemaContext) {
   });
   return z.strictObject({
     genesis: existingPath(context).describe('genesis file made by `concordat init`, the same at every member'),
-    keys,
+    keys: keys(),
+    nextKeys: keys()
+      .exactOptional()
+      .describe('keys that a `rotate-key` names: used from the moment that it is in force, then to be moved to `keys`'),
+    cosign: z
+      .boolean()
+      .default(true)
+      .describe('false at every gateway of a member but one: all have its cosigner key, and only one may use it'),
+    previous: z
+      .array(previous)
+      .default([])
+      .describe('ended logs that this one goes on from after epoch changes, oldest first'),
     topic: topic(context),
     cosignatureTopic: topic(context),
     peers: z.array(peer).default([]),

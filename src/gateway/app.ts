@@ -30,6 +30,8 @@ export function createApp(parts: GatewayParts): express.Application {
   app.use('/fhir', fhirRoutes(parts, services));
   app.use(healthRoutes(parts));
   app.use(smartRoutes(parts));
+  for (const [number, ledger] of parts.ledger.past.entries())
+    app.use(`/ledger/previous/${String(number)}`, logRoutes({ ...parts, ledger }));
   app.use('/ledger', logRoutes(parts));
   app.use('/audit', auditRoutes(parts, services));
   app.use((_request, _response, next) => {

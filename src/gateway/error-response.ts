@@ -171,6 +171,7 @@ function provenanceFacts(error: ProvenanceError): ErrorFacts {
     case 'key':
     case 'schema':
     case 'corrupt':
+    case 'other-log':
       return facts(
         503,
         'no-store',

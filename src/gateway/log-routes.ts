@@ -68,6 +68,9 @@ export function logRoutes(parts: GatewayParts): Router {
   router.get('/genesis', (_request, response) => {
     sendFound(response, ledger.genesisBytes(), 'application/json', FOR_EVER);
   });
+  router.get('/history', (_request, response) => {
+    sendFound(response, ledger.history(), 'application/json', NOW);
+  });
   router.get('/governance', (_request, response) => {
     response.setHeader('Cache-Control', NOW);
     response.json(ledger.governance());

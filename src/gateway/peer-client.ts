@@ -6,8 +6,8 @@ import { PeerError } from './peer-error.ts';
 const TIMEOUT_MS = 5_000;
 /** Query of a receipt that is asked for by a member: answer without asking others in turn. */
 export const OWN_ONLY = 'own';
-/** Larger than any blob: 256 events of 2 kB with their header. */
-const MOST_BYTES = 2 * 1024 * 1024;
+/** Larger than any blob (256 events of 2 kB with their header) and than the longest governance history. */
+const MOST_BYTES = 5 * 1024 * 1024;
 
 /**
  * Another member's `/ledger` routes over HTTP. Nothing that comes back is believed here; size and time are bounded, redirects are not followed.
@@ -31,6 +31,7 @@ export function createPeerClient(options: { readonly member: string; readonly ur
       const { status } = await exchange(`${base}/receipt/${encodeURIComponent(eventId)}?${OWN_ONLY}`);
       return status === 200 || status === 202;
     },
+    history: () => get('history'),
     entryBundle: (index, width) => get(formatTilePath({ level: 'entries', index, width })),
   };
 }

@@ -11,8 +11,8 @@ const FRESH_MS = 10_000;
 
 export interface CosignerOptions {
   readonly origin: string;
-  readonly originSigner: NoteSigner;
-  readonly cosignerSigner: NoteSigner;
+  /** The member's keys in force for a size; undefined while there are none. */
+  readonly signers: (size: number) => { readonly origin: NoteSigner; readonly cosigner: NoteSigner } | undefined;
   readonly store: CosignerStore;
   readonly replica: Replica;
   readonly clock: () => number;
@@ -58,8 +58,10 @@ export class Cosigner {
 
   /** @param size at most the replica's durable size: every leaf below has its header, its body or its verdict */
   sign(size: number): SignResult {
-    const { store, origin, replica, clock, cosignerSigner, originSigner } = this.#options;
-    if (!this.#allowed || size < 1 || size > replica.durableSize || store.isClosed(origin)) return { state: 'waiting' };
+    const { store, origin, replica, clock } = this.#options;
+    const signers = this.#options.signers(size);
+    if (signers === undefined || !this.#allowed || size < 1 || size > replica.durableSize || store.isClosed(origin))
+      return { state: 'waiting' };
     const last = store.last(origin);
     if (last !== undefined && last.size > size) return { state: 'waiting' };
     if (last !== undefined && !sameHash(replica.tree.root(last.size), last.root))
@@ -76,14 +78,16 @@ export class Cosigner {
     // A crash after this leaves a size that nobody saw signed: the same tree is signed again at the next start.
     if (!store.advance(origin, last, { size, root: checkpoint.root, timeMs: nowMs })) return { state: 'waiting' };
     const text = formatCheckpoint(checkpoint);
-    const cosignature = cosign(text, cosignerSigner, Math.floor(nowMs / 1000));
-    const note = formatNote(text, [signText(text, originSigner), cosignature]);
+    const cosignature = cosign(text, signers.cosigner, Math.floor(nowMs / 1000));
+    const note = formatNote(text, [signText(text, signers.origin), cosignature]);
     this.#latest = { checkpoint, note, atMs: nowMs };
     return { state: 'signed', checkpoint, note };
   }
 
-  /** The origin signature alone, over a tree that the own replica has. */
-  signOrigin(checkpoint: Checkpoint): NoteSignature {
-    return signText(formatCheckpoint(checkpoint), this.#options.originSigner);
+  /** The origin signature alone, over a tree that the own replica has; undefined while no origin key is in force for it. */
+  signOrigin(checkpoint: Checkpoint): NoteSignature | undefined {
+    const { store, origin } = this.#options;
+    const signers = store.isClosed(origin) ? undefined : this.#options.signers(checkpoint.size);
+    return signers && signText(formatCheckpoint(checkpoint), signers.origin);
   }
 }

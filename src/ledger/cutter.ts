@@ -6,14 +6,13 @@ import { TransportError, type Topic } from './transport.ts';
 export interface CutterOptions {
   readonly origin: string;
   readonly member: string;
-  /** The member's batch key. */
-  readonly signer: NoteSigner;
+  /** The member's batch key in force; undefined while there is none. */
+  readonly signer: () => NoteSigner | undefined;
   readonly topic: Topic;
-  readonly parameters: LedgerParameters;
+  readonly parameters: () => LedgerParameters;
   readonly clock: () => number;
-  /** Place of this member among all, from 0. */
-  readonly rank: number;
-  readonly members: number;
+  /** Place of this member among the active ones, from 0, and how many those are. */
+  readonly turn: () => { readonly rank: number; readonly members: number };
 }
 
 /** What the intake saw of the topic. */
@@ -42,8 +41,9 @@ export class Cutter {
 
   /** Ms until a cut by this member is due; 0 now. */
   dueInMs({ firstOtherMs, lastCutMs, cuts }: CutState): number {
-    const { parameters, clock, rank, members } = this.#options;
-    const { cutIntervalMs, idleCutIntervalMs } = parameters;
+    const { parameters, clock } = this.#options;
+    const { cutIntervalMs, idleCutIntervalMs } = parameters();
+    const { rank, members } = this.#options.turn();
     const turn = (rank + cuts) % members;
     const baseMs = Math.min(
       firstOtherMs === undefined ? Infinity : firstOtherMs + cutIntervalMs,
@@ -57,7 +57,9 @@ export class Cutter {
 
   async step(state: CutState): Promise<void> {
     if (this.dueInMs(state) > 0) return;
-    const { origin, member, signer, topic, clock } = this.#options;
+    const { origin, member, topic, clock } = this.#options;
+    const signer = this.#options.signer();
+    if (signer === undefined) return;
     const cut = state.cuts + 1;
     this.#sent = { cut, atMs: clock() };
     try {

@@ -53,5 +53,14 @@ function ownAlarms(engine: LedgerEngine): Alarm[] {
   const member = engine.membership().members.find(({ name }) => name === signing.member);
   if (member?.active !== true)
     alarms.push({ kind: 'suspended', sinceMs: engine.startedMs, detail: 'this member is not active' });
+  else if (signing.batchSigner() === undefined) {
+    const detail =
+      'no configured key is the one in force: see "concordat governance list" and ledger.keys, ledger.nextKeys';
+    alarms.push({ kind: 'key-not-in-force', sinceMs: engine.startedMs, detail });
+  }
+  if (engine.governance.state.closed !== undefined) {
+    const detail = 'the members have opened another log: configure its genesis, and this one as ledger.previous';
+    alarms.push({ kind: 'log-ended', sinceMs: engine.startedMs, detail });
+  }
   return alarms;
 }

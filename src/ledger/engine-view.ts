@@ -34,9 +34,12 @@ export class EngineView implements LedgerView {
   readonly #engine: LedgerEngine;
   readonly origin: string;
   readonly member: string | undefined;
+  readonly past: readonly LedgerView[];
 
-  constructor(engine: LedgerEngine) {
+  /** @param past logs that this one goes on from, oldest first */
+  constructor(engine: LedgerEngine, past: readonly LedgerView[] = []) {
     this.#engine = engine;
+    this.past = past;
     this.origin = engine.genesis.origin;
     this.member = engine.options.member;
   }
@@ -73,7 +76,7 @@ export class EngineView implements LedgerView {
 
   receipt(eventId: string): ReceiptAnswer {
     const place = this.#place(eventId);
-    if (place === undefined) return { state: 'unknown' };
+    if (place === undefined) return this.#pastOf(eventId)?.receipt(eventId) ?? { state: 'unknown' };
     const { finality, replica } = this.#engine;
     const checkpoint = finality.covering(place.leafIndex);
     const found = this.#found(eventId, place);
@@ -82,14 +85,18 @@ export class EngineView implements LedgerView {
     const path = buildInclusionProof(place.leafIndex, size, (level, index) => replica.tree.node(level, index));
     const nodes = found.events.map((event) => leafHash(event));
     const eventPath = buildInclusionProof(place.position, nodes.length, (level, index) => subtree(nodes, level, index));
-    const history = this.#engine.governance.history(size, (at) => finality.noteAt(at));
+    const { governance } = this.#engine;
+    const history = governance.history(size, (at) => finality.noteAt(at));
+    // Without it, who has the genesis alone could not check the receipt.
+    if (history === undefined && governance.historySizes(size).length > 0)
+      return { state: 'pending', ...this.#signers(place) };
     const extra = { event: found.event, header: found.header, path: eventPath, position: place.position, history };
     return { state: 'final', text: formatReceipt({ index: place.leafIndex, path, checkpoint, extra }) };
   }
 
   proofState(eventId: string): ProofState {
     const place = this.#place(eventId);
-    if (place === undefined) return { state: 'unknown' };
+    if (place === undefined) return this.#pastOf(eventId)?.proofState(eventId) ?? { state: 'unknown' };
     const checkpoint = this.#engine.finality.covering(place.leafIndex);
     if (checkpoint === undefined) return { state: 'sequenced', ...place, ...this.#signers(place) };
     return { state: 'final', ...place, checkpointSize: parseSignedCheckpoint(checkpoint).checkpoint.size };
@@ -97,7 +104,7 @@ export class EngineView implements LedgerView {
 
   event(eventId: string): Uint8Array | undefined {
     const place = this.#place(eventId);
-    return place === undefined ? undefined : this.#found(eventId, place)?.event;
+    return place === undefined ? this.#pastOf(eventId)?.event(eventId) : this.#found(eventId, place)?.event;
   }
 
   head(writer: string): WriterChain | undefined {
@@ -133,6 +140,12 @@ export class EngineView implements LedgerView {
     }));
   }
 
+  history(): Uint8Array | undefined {
+    const { governance, finality } = this.#engine;
+    // One more than the final size: what the final checkpoint itself put in force is part of it.
+    return governance.history(finality.size + 1, (size) => finality.noteAt(size));
+  }
+
   governance(): GovernanceReport {
     return governanceReport(this.#engine.governance.state);
   }
@@ -153,7 +166,7 @@ export class EngineView implements LedgerView {
       replica: engine.replica,
       finality: engine.finality,
       store: engine.options.cosignerStore,
-      cosigner: engine.signing?.cosigner,
+      cosigner: engine.options.cosigns === false ? undefined : engine.signing?.cosigner,
       maySign: (size) => engine.maySign(size),
       onSigned: (note) => signed.push(note),
     });
@@ -195,6 +208,11 @@ export class EngineView implements LedgerView {
       members: membership.members.map(({ name, active }) => ({ name, active, signedSize: finality.signedSize(name) })),
       quorum: membership.quorum,
     };
+  }
+
+  /** The ended log in which an event is final. */
+  #pastOf(eventId: string): LedgerView | undefined {
+    return this.past.find((view) => view.proofState(eventId).state === 'final');
   }
 
   #place(eventId: string): EventPlace | undefined {

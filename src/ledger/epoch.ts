@@ -38,7 +38,7 @@ export function formatEpoch(
 
 /**
  * Checks that the members of the old log opened the new one.
- * @param args.state   governance of the old log, from its genesis and history
+ * @param args.state   governance of the old log, from its genesis and history or its replica
  * @param args.genesis bytes of the new genesis file
  * @returns the new genesis; of the old log, checkpoints up to `previous.size` are still good, and no others
  * @throws {FormatError} something cannot be read
@@ -50,16 +50,18 @@ export async function verifyEpoch(args: {
   readonly genesis: Uint8Array;
   readonly checkNote?: CheckNote;
 }): Promise<Genesis> {
-  const { state } = args;
   const records = parseEpoch(args.epoch).map(parseGovernance);
-  const leafIndex = latestVersion(state).from;
-  for (const record of records)
-    await verifyGovernanceRecord(record, state, leafIndex, args.checkNote ?? verifyNotePortable);
   const [proposal, ...votes] = records;
   if (proposal?.act.act !== 'propose' || proposal.act.change.kind !== 'open-epoch') {
     throw new VerificationError('history-broken', 'an epoch begins with its proposal');
   }
   const { change } = proposal.act;
+  // What only came into force beyond the end that is agreed on never did.
+  const versions = args.state.versions.filter(({ from }) => from <= change.size);
+  const state: GovernanceState = { ...args.state, versions };
+  const leafIndex = latestVersion(state).from;
+  for (const record of records)
+    await verifyGovernanceRecord(record, state, leafIndex, args.checkNote ?? verifyNotePortable);
   const agreeing = new Set([proposal.member]);
   for (const { act, member } of votes) {
     if (act.act !== 'vote' || act.proposal !== proposal.id)

@@ -15,7 +15,7 @@ export interface FinalityOptions {
   /** Whose signatures count for a tree of this size. */
   readonly membershipAt: (size: number) => Membership;
   /** This member's origin signature over a tree that its own replica has; undefined for a reader. */
-  readonly signOrigin: ((checkpoint: Checkpoint) => NoteSignature) | undefined;
+  readonly signOrigin: ((checkpoint: Checkpoint) => NoteSignature | undefined) | undefined;
   /** A member signed a tree that is not the own one. */
   readonly onForeignTree: (signed: SignedCheckpoint, members: readonly string[]) => void;
   readonly onFinal: (checkpoint: Checkpoint) => void;
@@ -143,21 +143,42 @@ export class Finality {
     if (this.size > 0) this.pool.forgetBelow(this.size - 4096);
   }
 
+  /**
+   * Keeps an older checkpoint that is final too, if it is one of the own tree. Durable with the replica's next `flush`.
+   * @throws {FormatError} when the bytes are not a signed checkpoint
+   */
+  keep(note: Uint8Array): void {
+    const { membershipAt, replica } = this.#options;
+    const { size, root } = parseSignedCheckpoint(note).checkpoint;
+    if (size < 1 || size > Math.min(this.size, replica.durableSize) || this.noteAt(size) !== undefined) return;
+    const signed = this.pool.add(note, membershipAt(size))?.signed;
+    if (signed === undefined || !sameHash(replica.tree.root(size), root)) return;
+    const final = this.#finalNote(signed);
+    if (final !== undefined) replica.put(`final/${sortable(size)}`, final);
+  }
+
   #tryFinal(signed: SignedCheckpoint): void {
-    const { membershipAt, member, signOrigin, replica, onFinal } = this.#options;
+    const { checkpoint } = signed;
+    if (checkpoint.size <= this.size) return;
+    const note = this.#finalNote(signed);
+    if (note === undefined) return;
+    this.#latest = { checkpoint, note };
+    this.#options.replica.put(`final/${sortable(checkpoint.size)}`, note);
+    this.#options.onFinal(checkpoint);
+  }
+
+  /** The note as it is kept and served; undefined while too few have cosigned it. */
+  #finalNote(signed: SignedCheckpoint): Uint8Array | undefined {
+    const { membershipAt, member, signOrigin } = this.#options;
     const { checkpoint } = signed;
     const membership = membershipAt(checkpoint.size);
-    if (checkpoint.size <= this.size || this.pool.cosigners(signed, membership).length < membership.quorum) return;
+    if (this.pool.cosigners(signed, membership).length < membership.quorum) return undefined;
     if (member !== undefined && signOrigin !== undefined) {
       const own = signed.signatures.get(member);
       // Tools by others check the note by this member's origin key. Signing an older tree that the own, larger one contains contradicts nothing.
-      if (own?.origin === undefined) {
-        signed.signatures.set(member, { origin: signOrigin(checkpoint), cosignature: own?.cosignature });
-      }
+      const origin = own?.origin ?? signOrigin(checkpoint);
+      if (origin !== undefined) signed.signatures.set(member, { origin, cosignature: own?.cosignature });
     }
-    const note = combineNote(signed, membership, member);
-    this.#latest = { checkpoint, note };
-    replica.put(`final/${sortable(checkpoint.size)}`, note);
-    onFinal(checkpoint);
+    return combineNote(signed, membership, member);
   }
 }

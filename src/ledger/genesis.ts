@@ -13,6 +13,7 @@ import { isOrigin } from './checkpoint.ts';
 import { decodeBase64, encodeBase64, encodeUtf8 } from './encoding.ts';
 import { FormatError } from './format-error.ts';
 import { encodeFrame } from './frame.ts';
+import { parsePreviousLog, previousJson, type PreviousLog } from './genesis-previous.ts';
 import { HeaderLines, isMemberName } from './header-lines.ts';
 import { COSIGNER_KEY, isKeyName, PLAIN_KEY, parseVerifierKey } from './note-key.ts';
 import type { NoteKeyType, VerifierKey } from './note-key.ts';
@@ -63,8 +64,8 @@ export interface Genesis {
   readonly parameters: LogParameters;
   /** SHA-256 of rule set 0, lowercase hex. */
   readonly ruleSet: string;
-  /** The last final checkpoint of the log that this one goes on from after an epoch change. */
-  readonly previous?: { readonly origin: string; readonly size: number; readonly root: Uint8Array } | undefined;
+  /** The log that this one goes on from after an epoch change. */
+  readonly previous?: PreviousLog | undefined;
 }
 
 export const MAXIMUM_GENESIS_BYTES = 256 * 1024;
@@ -86,9 +87,7 @@ export function buildGenesis(genesis: Genesis): Uint8Array {
     quorum: { ...genesis.quorum },
     parameters: { ...genesis.parameters },
     ruleSet: genesis.ruleSet,
-    ...(genesis.previous === undefined
-      ? {}
-      : { previous: { ...genesis.previous, root: encodeBase64(genesis.previous.root) } }),
+    ...(genesis.previous === undefined ? {} : { previous: previousJson(genesis.previous) }),
   });
   parseGenesis(bytes);
   return bytes;
@@ -111,7 +110,7 @@ export function parseGenesis(bytes: Uint8Array): Genesis {
     quorum: parseQuorumRule(file['quorum']),
     parameters: parseLogParameters(file['parameters']),
     ruleSet: parseRuleSetDigest(file['ruleSet']),
-    ...(previous === undefined ? {} : { previous: parsePrevious(previous, origin) }),
+    ...(previous === undefined ? {} : { previous: parsePreviousLog(previous, origin) }),
   };
 }
 
@@ -222,18 +221,4 @@ export function parseNamedKey(value: LedgerJson | undefined, name: string, type:
   if (key.name !== name || key.type !== type)
     throw new FormatError('malformed-key', 'a key has the wrong name or type');
   return key;
-}
-
-function parsePrevious(value: LedgerJson, origin: string): NonNullable<Genesis['previous']> {
-  const object = expectObject(value, 'previous');
-  expectMembers(object, ['origin', 'root', 'size']);
-  const previous = {
-    origin: expectString(object['origin'], 'origin'),
-    size: expectCount(object['size'], 'size'),
-    root: decodeBase64(expectString(object['root'], 'root')),
-  };
-  if (previous.root.length !== 32 || !isOrigin(previous.origin) || previous.origin === origin) {
-    throw new FormatError('malformed-genesis', 'a bad previous log');
-  }
-  return previous;
 }

@@ -67,13 +67,18 @@ export class GovernanceLog {
     return this.#state.versions.find(({ from }) => from > finalSize)?.from;
   }
 
+  /** Sizes whose final checkpoints put a change in force that matters for checkpoints of this size. */
+  historySizes(size: number): readonly number[] {
+    return this.#state.versions.map(({ from }) => from).filter((from) => from > 0 && from < size);
+  }
+
   /**
    * How the membership for checkpoints of this size came to be: what a receipt carries for who has the genesis alone.
    * @param finalNote the final checkpoint of a size
    * @returns undefined where nothing has changed since the genesis, or where a checkpoint that put a change in force is not here yet
    */
   history(size: number, finalNote: (size: number) => Uint8Array | undefined): Uint8Array | undefined {
-    const sizes = this.#state.versions.map(({ from }) => from).filter((from) => from > 0 && from < size);
+    const sizes = this.historySizes(size);
     const checkpoints = sizes.map(finalNote).filter((note) => note !== undefined);
     const last = sizes.at(-1);
     if (last === undefined || checkpoints.length < sizes.length) return undefined;

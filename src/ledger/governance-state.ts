@@ -76,7 +76,7 @@ export function genesisState(genesis: Genesis): GovernanceState {
         members: genesis.members.map((member) => ({ ...member, active: true, formerBatchKeys: [] })),
         quorum: genesis.quorum,
         parameters: genesis.parameters,
-        ruleSets: [{ index: 0, digest: genesis.ruleSet, from: 0 }],
+        ruleSets: [{ index: genesis.previous?.rules ?? 0, digest: genesis.ruleSet, from: 0 }],
       },
     ],
     proposals: new Map(),

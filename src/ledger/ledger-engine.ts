@@ -2,6 +2,7 @@ import { bootstrapFrom, dropUnverified } from './bootstrap.ts';
 import { CosignatureFeed } from './cosignature-feed.ts';
 import type { CosignerStore } from './cosigner-store.ts';
 import { Finality } from './finality.ts';
+import { fetchHistory } from './history-exchange.ts';
 import { ForkWatch } from './fork-watch.ts';
 import { genesisFrame, parseGenesis, type Genesis } from './genesis.ts';
 import { Intake } from './intake.ts';
@@ -9,6 +10,7 @@ import { LedgerError } from './ledger-error.ts';
 import { errorCode } from './error-code.ts';
 import { effectiveParameters, type LedgerNodeOptions, type LedgerParameters } from './ledger-options.ts';
 import { GovernanceLog } from './governance-log.ts';
+import { latestVersion } from './governance-state.ts';
 import type { Membership } from './membership.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import { PeerExchange } from './peer-exchange.ts';
@@ -18,7 +20,7 @@ import { isCutSize } from './replica-state.ts';
 import type { LedgerStorage } from './storage.ts';
 import { isWriterRestored } from './restored-backup.ts';
 import { relayThrough } from './relay.ts';
-import { makeCosigner, makeSigning, type Signing } from './signing.ts';
+import { makeSigning, type Signing } from './signing.ts';
 
 export interface EngineOptions extends Omit<LedgerNodeOptions, 'dataDir' | 'random'> {
   readonly storage: LedgerStorage;
@@ -37,7 +39,6 @@ const RELAY_BATCHES = 16;
  */
 export class LedgerEngine {
   readonly genesis: Genesis;
-  readonly parameters: LedgerParameters;
   readonly replica: Replica;
   readonly governance: GovernanceLog;
   readonly reader: ReplicaReader;
@@ -63,14 +64,19 @@ export class LedgerEngine {
     const { storage, clock, seed, log, peers } = options;
     this.options = options;
     this.genesis = parseGenesis(options.genesis);
-    this.parameters = effectiveParameters(this.genesis, options.parameters);
     this.startedMs = clock();
     this.#finalMs = this.startedMs;
     this.#drift = { settings: [], sinceMs: this.startedMs };
     dropUnverified(storage);
     this.replica = new Replica({ storage, clock, seed });
     this.governance = new GovernanceLog(this.genesis, this.replica, storage);
-    const cosigner = makeCosigner(options, this.genesis, this.replica);
+    this.signing = makeSigning(options, {
+      genesis: this.genesis,
+      replica: this.replica,
+      governance: this.governance,
+      parameters: () => this.parameters,
+    });
+    const cosigner = this.signing?.cosigner;
     this.finality = new Finality({
       origin: this.genesis.origin,
       member: options.member,
@@ -88,14 +94,13 @@ export class LedgerEngine {
       peers,
       log,
     });
-    this.signing = cosigner === undefined ? undefined : makeSigning(options, this.genesis, this.parameters, cosigner);
     this.intake = new Intake({
       context: {
         origin: this.genesis.origin,
         genesisFrame: genesisFrame(options.genesis),
         replica: this.replica,
         governance: () => this.governance.state,
-        previousHeads: options.previousHeads,
+        chainStarts: this.genesis.previous?.chains,
       },
       governance: this.governance,
       peers,
@@ -129,6 +134,11 @@ export class LedgerEngine {
 
   membership(): Membership {
     return this.governance.membership;
+  }
+
+  /** Timers as they are in force now. */
+  get parameters(): LedgerParameters {
+    return effectiveParameters(latestVersion(this.governance.state).parameters, this.options.parameters);
   }
 
   /** Whether members sign a tree of this size: it ends in an accepted cut, and no change of membership waits before it. */
@@ -217,7 +227,8 @@ export class LedgerEngine {
   /** Appends a cut if one is due. */
   async cutStep(): Promise<void> {
     const { signing, intake } = this;
-    if (signing === undefined || this.reader.state.state !== 'reading') return;
+    if (signing === undefined || this.reader.state.state !== 'reading' || this.governance.state.closed !== undefined)
+      return;
     await signing.cutter.step({
       firstOtherMs: intake.firstOtherMs,
       lastCutMs: intake.lastCutMs,
@@ -272,6 +283,8 @@ export class LedgerEngine {
     if (this.#latestSigned !== undefined) await this.exchange.push(this.#latestSigned);
     const final = this.finality.note;
     if (final !== undefined) await this.exchange.submitOutside(final);
+    const { governance, finality } = this;
+    await fetchHistory({ governance, finality, peers: this.options.peers, log: this.options.log });
     await this.settle();
     const behind = this.exchange.peerSize > this.replica.head.size;
     const { ahead } = this.exchange;

@@ -57,7 +57,7 @@ export class LedgerNode implements LedgerNodeHandle {
       this.#storage.close();
       throw error;
     }
-    this.view = new EngineView(this.engine);
+    this.view = new EngineView(this.engine, options.past);
   }
 
   async start(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { Genesis } from './genesis.ts';
+import type { LogParameters } from './genesis.ts';
 import type { LedgerView } from './ledger-view.ts';
 import type { PeerClient, WitnessClient } from './peer.ts';
 import type { SealStore } from './seal-store.ts';
@@ -45,9 +45,11 @@ export const DEFAULT_PARAMETERS: LedgerParameters = {
   keepBodiesLeaves: undefined,
 };
 
-/** The log's own parameters over the defaults, and what this process is told over both. */
-export function effectiveParameters(genesis: Genesis, given: Partial<LedgerParameters> | undefined): LedgerParameters {
-  const { cutIntervalMs, idleCutIntervalMs, freezeAfterMs } = genesis.parameters;
+/** The log's own parameters, as governance has them in force, over the defaults, and what this process is told over both. */
+export function effectiveParameters(
+  { cutIntervalMs, idleCutIntervalMs, freezeAfterMs }: LogParameters,
+  given: Partial<LedgerParameters> | undefined,
+): LedgerParameters {
   const told = Object.fromEntries(Object.entries(given ?? {}).filter(([, value]) => value !== undefined));
   return { ...DEFAULT_PARAMETERS, cutIntervalMs, idleCutIntervalMs, freezeAfterMs, ...told };
 }
@@ -66,6 +68,10 @@ export interface LedgerNodeOptions {
   readonly member?: string;
   readonly writer?: string;
   readonly keys?: MemberKeys;
+  /** False at every gateway of a member but one: two that saw different logs would sign two trees with one key. Default true. */
+  readonly cosigns?: boolean;
+  /** Keys that a `rotate-key` or `admit` names: used from the moment that it is in force. */
+  readonly nextKeys?: MemberKeys;
   readonly sealStore?: SealStore;
   readonly topic: Topic;
   readonly cosignatureTopic: Topic;
@@ -74,8 +80,8 @@ export interface LedgerNodeOptions {
   /** Folder for tiles, blobs, indexes and the two small stores (`replica.db`, `cosigner.db`); made if missing. */
   readonly dataDir: string;
   readonly parameters?: Partial<LedgerParameters>;
-  /** Of a log that goes on from another after an epoch change: `chainHeads` of the old replica at the size that the genesis names. */
-  readonly previousHeads?: ReadonlyMap<string, Uint8Array>;
+  /** Logs that this one goes on from, oldest first. */
+  readonly past?: readonly LedgerView[];
   /** True the first time a writer is started (`concordat init`): an empty outbox is then not taken for a restored backup. */
   readonly firstStart?: boolean;
   /** Epoch ms. */

@@ -102,7 +102,9 @@ export type AlarmKind =
   | 'unsequenced'
   | 'peer-unreachable'
   | 'storage'
-  | 'suspended';
+  | 'suspended'
+  | 'key-not-in-force'
+  | 'log-ended';
 
 /** A state that hinders now and ends by itself or by an operator's hand: liveness, not an incident. */
 export interface Alarm {
@@ -144,6 +146,8 @@ export interface LedgerView {
   readonly member: string | undefined;
   /** This member's origin verifier key (C2SP vkey): the one that tools by others check `checkpoint()` with. */
   readonly originKey: string | undefined;
+  /** Logs that this one goes on from after epoch changes, oldest first, as far as this member has them: proofs of what was final in them. */
+  readonly past: readonly LedgerView[];
   genesisBytes(): Uint8Array;
   /** C2SP tlog-policy of the membership in force at the latest final checkpoint. */
   policyFile(): string;
@@ -167,6 +171,8 @@ export interface LedgerView {
   ruleSet(): RuleSetView;
   /** Rule sets that events may name now: the one in force, last, and before it the previous one while its grace lasts. */
   acceptableRuleSets(): readonly RuleSetView[];
+  /** How the membership for the latest final checkpoint came to be; undefined where it is the genesis's, or not known here yet. */
+  history(): Uint8Array | undefined;
   /** Members, what is in force, and all proposals. */
   governance(): GovernanceReport;
   evidenceNames(): readonly string[];

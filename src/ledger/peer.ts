@@ -28,6 +28,8 @@ export interface PeerClient {
   blob(hash: Uint8Array): Promise<Uint8Array | undefined>;
   tile(level: number, index: number, width?: number): Promise<Uint8Array | undefined>;
   entryBundle(index: number, width?: number): Promise<Uint8Array | undefined>;
+  /** How the membership came to be. Optional: without it the peer is not asked. */
+  history?(): Promise<Uint8Array | undefined>;
   /** Whether the peer knows of an event, final or not. Optional: without it the peer is not asked. */
   knowsEvent?(eventId: string): Promise<boolean>;
   /** Asks the peer to append a sealed batch of ours to the topic. Optional: without it nothing is relayed. @returns whether it did */

@@ -32,6 +32,7 @@ export class Replay {
       origin: parsed.origin,
       genesisFrame: genesisFrame(genesis),
       governance: () => this.#governance,
+      chainStarts: parsed.previous?.chains,
       replica: {
         get head() {
           return replay.head();

@@ -40,8 +40,8 @@ export interface JudgeContext {
   /** Bytes of the record that must be leaf 0. */
   readonly genesisFrame: Uint8Array;
   readonly replica: Pick<Replica, 'head' | 'writer' | 'acceptedLeaf'>;
-  /** Of a log that goes on from another: where the chains stood in that one (`Replica.chainHeads`). */
-  readonly previousHeads?: ReadonlyMap<string, Uint8Array> | undefined;
+  /** Of a log that goes on from another: where the chains stood in that one, by its genesis. */
+  readonly chainStarts?: ReadonlyMap<string, Uint8Array> | undefined;
   /** As it stands before the next leaf. */
   readonly governance: () => GovernanceState;
 }
@@ -85,14 +85,14 @@ export function judgeRecord(value: Uint8Array, context: JudgeContext): JudgedRec
   }
 }
 
-function judgeState(frame: Frame, { origin, replica, governance, previousHeads }: JudgeContext): JudgeState {
+function judgeState(frame: Frame, { origin, replica, governance, chainStarts }: JudgeContext): JudgeState {
   return {
     origin,
     lastCut: replica.head.cuts,
     member: (name) => batchKeysAt(governance(), name, replica.head.size),
     writerHead: (member, writer) => {
       const chain = `${member}/${writer}`;
-      const headerHash = previousHeads?.get(chain);
+      const headerHash = chainStarts?.get(chain);
       const before = headerHash === undefined ? undefined : { batch: 0, headerHash, nextEvent: 0 };
       return replica.writer(chain) ?? before;
     },

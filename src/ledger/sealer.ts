@@ -16,8 +16,8 @@ export interface SealerOptions {
   readonly parameters: LedgerParameters;
   readonly clock: () => number;
   readonly log: LedgerLog;
-  /** Builds and signs the batch that follows `head`. */
-  readonly buildBatch: (head: WriterHead, events: readonly Uint8Array[]) => SealedBatch;
+  /** Builds and signs the batch that follows `head`; undefined while this member may not sign. */
+  readonly buildBatch: (head: WriterHead, events: readonly Uint8Array[]) => SealedBatch | undefined;
 }
 
 /** An accepted batch of this writer as the own replica read it back. */
@@ -84,6 +84,7 @@ export class Sealer {
       head,
       pending.map((event) => event.bytes),
     );
+    if (batch === undefined) return false;
     // A crash before this line leaves the events pending and no trace of the signature; after it, the batch is sent at the next start.
     store.saveSealed(batch, last.sequence);
     this.sends.begin(batch.batch);

@@ -2,11 +2,15 @@ import { buildBatch } from './batch.ts';
 import { Cosigner } from './cosigner.ts';
 import { Cutter } from './cutter.ts';
 import type { Genesis } from './genesis.ts';
+import type { GovernanceLog } from './governance-log.ts';
+import { batchSigner, checkpointSigners, makeKeyring, type Keyring } from './keyring.ts';
 import type { EngineOptions } from './ledger-engine.ts';
 import { LedgerError } from './ledger-error.ts';
 import type { LedgerParameters } from './ledger-options.ts';
-import { parseSignerKey } from './note-key.ts';
+import { activeMembers } from './membership.ts';
+import type { NoteSigner } from './note-key.ts';
 import type { Replica } from './replica.ts';
+import type { SealStore } from './seal-store.ts';
 import { Sealer } from './sealer.ts';
 
 /** What a member that signs has beside its replica. */
@@ -16,50 +20,96 @@ export interface Signing {
   readonly sealer: Sealer;
   readonly cosigner: Cosigner;
   readonly cutter: Cutter;
+  /** The batch key in force for the next leaf; undefined while this member is not active or holds none that is. */
+  readonly batchSigner: () => NoteSigner | undefined;
 }
 
-/** @returns undefined for a reader @throws {LedgerError} configuration: a part is missing, or a key is not the member's */
-export function makeCosigner(options: EngineOptions, genesis: Genesis, replica: Replica): Cosigner | undefined {
-  const { member, writer, keys, sealStore, cosignerStore, clock } = options;
+interface SigningContext {
+  readonly genesis: Genesis;
+  readonly replica: Replica;
+  readonly governance: GovernanceLog;
+  readonly parameters: () => LedgerParameters;
+}
+
+/**
+ * Composes sealing, cutting and cosigning. Each asks governance, at each signature, which of the member's keys is in force: a member that is not admitted
+ * yet, or is suspended, signs nothing, and one whose key is rotated goes over to the next by itself.
+ * @returns undefined for a reader
+ * @throws {LedgerError} configuration: a part is missing, or a key is not the member's
+ */
+export function makeSigning(options: EngineOptions, context: SigningContext): Signing | undefined {
+  const { member, writer, keys, sealStore } = options;
   const given = [member, writer, keys, sealStore].filter((option) => option !== undefined).length;
   if (given === 0) return undefined;
-  if (member === undefined || keys === undefined || given < 4)
+  if (member === undefined || writer === undefined || keys === undefined || sealStore === undefined)
     throw new LedgerError('configuration', 'member, writer, keys and sealStore belong together');
-  const known = genesis.members.find((candidate) => candidate.name === member);
-  const originSigner = parseSignerKey(keys.origin);
-  const cosignerSigner = parseSignerKey(keys.cosigner);
-  if (originSigner.key.name !== genesis.origin || cosignerSigner.key.name !== `${member}/cosigner`)
-    throw new LedgerError('configuration', 'the keys are for another log or member');
-  // Other keys than the genesis names are right only once governance has rotated them.
-  if (known !== undefined && known.originKey.text !== originSigner.key.text)
-    options.log.warn({ member }, 'the origin key is not the one that the genesis names');
-  return new Cosigner({ origin: genesis.origin, originSigner, cosignerSigner, store: cosignerStore, replica, clock });
+  const sets = options.nextKeys === undefined ? [keys] : [keys, options.nextKeys];
+  const keyring = makeKeyring(context.genesis.origin, member, sets);
+  const { governance, replica } = context;
+  const inForce = (): NoteSigner | undefined => batchSigner(keyring, governance.state, member, replica.head.size);
+  return {
+    member,
+    writer,
+    batchSigner: inForce,
+    sealer: makeSealer(options, context, { member, writer, sealStore }, inForce),
+    cosigner: makeCosigner(options, context, member, keyring),
+    cutter: makeCutter(options, context, member, inForce),
+  };
 }
 
-export function makeSigning(
+function makeSealer(
   options: EngineOptions,
-  genesis: Genesis,
-  parameters: LedgerParameters,
-  cosigner: Cosigner,
-): Signing | undefined {
-  const { member, writer, keys, sealStore, topic, clock, log } = options;
-  if (member === undefined || writer === undefined || keys === undefined || sealStore === undefined) return undefined;
-  const signer = parseSignerKey(keys.batch);
-  const { origin } = genesis;
-  const sealer = new Sealer({
+  { genesis, parameters }: SigningContext,
+  { member, writer, sealStore }: { readonly member: string; readonly writer: string; readonly sealStore: SealStore },
+  inForce: () => NoteSigner | undefined,
+): Sealer {
+  const { topic, clock, log } = options;
+  return new Sealer({
     store: sealStore,
     topic,
-    parameters,
+    parameters: parameters(),
     clock,
     log,
     buildBatch: (head, events) => {
+      const signer = inForce();
+      if (signer === undefined) return undefined;
       const batch = head.batch + 1;
       const place = { batch, prev: head.headerHash, firstEvent: head.nextEvent };
-      return { ...buildBatch({ log: origin, member, writer, ...place, events, signer }), batch };
+      return { ...buildBatch({ log: genesis.origin, member, writer, ...place, events, signer }), batch };
     },
   });
-  const rank = genesis.members.findIndex((candidate) => candidate.name === member);
-  const members = genesis.members.length;
-  const cutter = new Cutter({ origin, member, signer, topic, parameters, clock, rank: Math.max(0, rank), members });
-  return { member, writer, sealer, cosigner, cutter };
+}
+
+function makeCosigner(
+  { cosignerStore, clock, cosigns }: EngineOptions,
+  { genesis, replica, governance }: SigningContext,
+  member: string,
+  keyring: Keyring,
+): Cosigner {
+  return new Cosigner({
+    origin: genesis.origin,
+    signers: (size) => (cosigns === false ? undefined : checkpointSigners(keyring, governance.state, member, size)),
+    store: cosignerStore,
+    replica,
+    clock,
+  });
+}
+
+function makeCutter(
+  { topic, clock }: EngineOptions,
+  { genesis, governance, parameters }: SigningContext,
+  member: string,
+  signer: () => NoteSigner | undefined,
+): Cutter {
+  const turn = (): { rank: number; members: number } => {
+    const active = activeMembers(governance.membership);
+    return {
+      rank: Math.max(
+        0,
+        active.findIndex(({ name }) => name === member),
+      ),
+      members: active.length,
+    };
+  };
+  return new Cutter({ origin: genesis.origin, member, signer, topic, parameters, clock, turn });
 }

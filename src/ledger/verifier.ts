@@ -3,6 +3,7 @@ import { parseBatchHeader } from './batch.ts';
 import type { ParsedBatchHeader } from './batch.ts';
 import { parseSignedCheckpoint } from './checkpoint.ts';
 import type { ParsedCheckpoint } from './checkpoint.ts';
+import { verifyEpoch } from './epoch.ts';
 import { parseEvent } from './event.ts';
 import type { LedgerEvent } from './event.ts';
 import { FormatError } from './format-error.ts';
@@ -56,6 +57,7 @@ export const AUTHOR_NOT_CHECKED = 'not checked';
  * @param args.genesis the genesis file that the caller pins
  * @param args.policy  a tlog-policy file; alone it leaves the author unchecked, beside a genesis both must hold
  * @param args.history governance history from the genesis on; taken from the receipt itself when left out
+ * @param args.ended   where the log is known to have ended: the epoch file and the next log's genesis; no checkpoint beyond that end counts
  * @param args.checkNote how signatures are checked; by default with WebCrypto
  * @throws {FormatError} something is no file of its kind at all
  * @throws {VerificationError} the receipt does not hold; `malformed-receipt` where a part of it cannot even be read
@@ -65,6 +67,7 @@ export async function verifyReceipt(args: {
   readonly genesis?: Uint8Array | undefined;
   readonly policy?: string | undefined;
   readonly history?: Uint8Array | undefined;
+  readonly ended?: { readonly epoch: Uint8Array; readonly genesis: Uint8Array } | undefined;
   readonly checkNote?: CheckNote;
 }): Promise<ReceiptFacts> {
   const genesis = args.genesis === undefined ? undefined : parseGenesis(args.genesis);
@@ -78,6 +81,11 @@ export async function verifyReceipt(args: {
   if (header.log !== checkpoint.origin) throw new VerificationError('wrong-log', 'the batch belongs to another log');
   verifyPath(receipt, header, checkpoint);
   const state = genesis && (await governanceOf(genesis, args.history, receipt, checkNote));
+  if (state !== undefined && args.ended !== undefined) {
+    const { previous } = await verifyEpoch({ ...args.ended, state, checkNote });
+    if (checkpoint.size > (previous?.size ?? 0))
+      throw new VerificationError('log-ended', 'the checkpoint lies beyond the end that the members gave this log');
+  }
   const policies = [
     ...(state === undefined ? [] : [membershipPolicy(versionAtSize(state, checkpoint.size))]),
     ...(policyFile === undefined ? [] : [policyFile]),

@@ -1,4 +1,5 @@
 import type { StatementSync } from 'node:sqlite';
+import { NO_PREVIOUS_HEADER } from '../ledger/batch.ts';
 import type { PendingEvent, SealedBatch, SealStore, WriterHead } from '../ledger/seal-store.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 
@@ -17,6 +18,7 @@ export type OutboxState = 'queued' | 'sealed' | 'sequenced' | 'final';
 export class Outbox implements SealStore {
   readonly #store: ProvenanceStore;
   readonly #writer: string;
+  readonly #chainStart: Uint8Array;
   readonly #insertPending: StatementSync;
   readonly #statements: Record<
     | 'head'
@@ -28,7 +30,8 @@ export class Outbox implements SealStore {
     | 'sequence'
     | 'dropFrames'
     | 'setFinal'
-    | 'batchOf',
+    | 'batchOf'
+    | 'pastBatchOf',
     StatementSync
   >;
   /** Durable events in no batch, and those in batches that are not read back; kept here because each begin asks. */
@@ -36,10 +39,14 @@ export class Outbox implements SealStore {
   #unsequencedEvents: number;
   #finalSize: number;
 
-  /** @param writer name of this gateway's chain of batches; a new name begins a new chain */
-  constructor(store: ProvenanceStore, writer: string) {
+  /**
+   * @param writer name of this gateway's chain of batches; a new name begins a new chain
+   * @param chainStart SHA-256 of the header that the chain's batch 1 follows: of an ended log that this one goes on from, or 32 zero bytes
+   */
+  constructor(store: ProvenanceStore, writer: string, chainStart: Uint8Array = NO_PREVIOUS_HEADER) {
     this.#store = store;
     this.#writer = writer;
+    this.#chainStart = chainStart;
     const { database } = store;
     this.#insertPending = database.prepare('INSERT INTO pending (sequence, committed_ms, bytes) VALUES (?, ?, ?)');
     this.#statements = {
@@ -61,7 +68,10 @@ export class Outbox implements SealStore {
       dropFrames: database.prepare('UPDATE batch SET frame = NULL WHERE leaf_index < ? AND frame IS NOT NULL'),
       setFinal: database.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES ('final_size', ?)"),
       batchOf: database.prepare(
-        'SELECT leaf_index FROM batch WHERE through_sequence >= ? ORDER BY through_sequence LIMIT 1',
+        'SELECT leaf_index, through_sequence FROM batch WHERE through_sequence >= ? ORDER BY through_sequence LIMIT 1',
+      ),
+      pastBatchOf: database.prepare(
+        'SELECT through_sequence FROM past_batch WHERE through_sequence >= ? ORDER BY through_sequence LIMIT 1',
       ),
     };
     this.#pendingEvents = this.#number('SELECT count(*) AS value FROM pending');
@@ -96,7 +106,7 @@ export class Outbox implements SealStore {
 
   head(): WriterHead {
     const row = this.#statements.head.get(this.#writer) as unknown as BatchRow | undefined;
-    if (row === undefined) return { writer: this.#writer, batch: 0, headerHash: new Uint8Array(32), nextEvent: 0 };
+    if (row === undefined) return { writer: this.#writer, batch: 0, headerHash: this.#chainStart, nextEvent: 0 };
     return {
       writer: this.#writer,
       batch: row.number,
@@ -165,7 +175,11 @@ export class Outbox implements SealStore {
 
   /** @param sequence of the record whose event it is */
   stateOf(sequence: number): OutboxState {
-    const row = this.#statements.batchOf.get(sequence) as { leaf_index: number | null } | undefined;
+    type Place = { readonly leaf_index: number | null; readonly through_sequence: number };
+    const row = this.#statements.batchOf.get(sequence) as Place | undefined;
+    const past = this.#statements.pastBatchOf.get(sequence) as Pick<Place, 'through_sequence'> | undefined;
+    // Batches hold events in the order of their sequences: the nearest one is the event's.
+    if (past !== undefined && past.through_sequence < (row?.through_sequence ?? Infinity)) return 'final';
     if (row === undefined) return 'queued';
     if (row.leaf_index === null) return 'sealed';
     return row.leaf_index < this.#finalSize ? 'final' : 'sequenced';

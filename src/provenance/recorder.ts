@@ -17,6 +17,8 @@ export interface RecorderOptions {
   readonly store: ProvenanceStore;
   /** Name of this gateway's chain of batches. */
   readonly writer: string;
+  /** What the chain's first batch follows, in a log that goes on from another. */
+  readonly chainStart?: Uint8Array | undefined;
   /** Events that may wait for the ledger; above, new exchanges are throttled. */
   readonly outboxLimit: number;
   /** Index of the rule set in force, for each event. */
@@ -68,7 +70,7 @@ export class ExchangeRecorder implements Recorder {
 
   constructor(options: RecorderOptions) {
     this.#options = options;
-    this.outbox = new Outbox(options.store, options.writer);
+    this.outbox = new Outbox(options.store, options.writer, options.chainStart);
     this.vault = new RecordVault(options.store);
     this.intents = new IntentStore(options.store);
     this.queries = new RecordQueries(options.store, this.vault);

@@ -1,8 +1,5 @@
-import { parseBatchBody, parseBatchHeader } from '../ledger/batch.ts';
-import { parseEvent } from '../ledger/event.ts';
-import { parseFrame } from '../ledger/frame.ts';
-import { ProvenanceError } from './provenance-error.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
+import { eventsOfFrame, recordOf, requeueEvent } from './requeue.ts';
 
 /** A batch of the own former chain as the ledger has it. */
 export interface PublishedBatch {
@@ -56,12 +53,8 @@ function requeueUnpublished(store: ProvenanceStore, writer: string, published: r
       continue;
     }
     store.database.prepare('DELETE FROM batch WHERE writer = ? AND number = ?').run(writer, number);
-    for (const event of eventsOf(frame)) {
-      const record = recordOf(store, parseEvent(event).id);
-      if (record === undefined) throw new ProvenanceError('corrupt', 'a sealed event has no record');
-      store.database
-        .prepare('INSERT INTO pending (sequence, committed_ms, bytes) VALUES (?, ?, ?)')
-        .run(record.sequence, record.time_ms, event);
+    for (const event of eventsOfFrame(frame)) {
+      requeueEvent(store, event);
       requeued += 1;
     }
   }
@@ -96,16 +89,4 @@ function adopt(
       'INSERT OR IGNORE INTO batch (writer, number, header_hash, first_event, count, through_sequence, frame, leaf_index) VALUES (?, ?, ?, ?, ?, ?, NULL, ?)',
     )
     .run(writer, batch, headerHash, firstEvent, eventIds.length, through, leafIndex);
-}
-
-function eventsOf(frame: Uint8Array): Uint8Array[] {
-  const parsed = parseFrame(frame);
-  if (parsed === undefined) throw new ProvenanceError('corrupt', 'a saved batch is no frame');
-  return parseBatchBody(parseBatchHeader(parsed.header), parsed.body);
-}
-
-function recordOf(store: ProvenanceStore, eventId: string): { sequence: number; time_ms: number } | undefined {
-  return store.database
-    .prepare('SELECT sequence, time_ms FROM record WHERE event_id = ?')
-    .get(Buffer.from(eventId, 'base64url')) as { sequence: number; time_ms: number } | undefined;
 }

@@ -50,6 +50,19 @@ export const RECORD_MIGRATIONS: Migrations = [
   CREATE INDEX batch_unsequenced ON batch (writer, number) WHERE leaf_index IS NULL;
   CREATE INDEX batch_frame ON batch (leaf_index) WHERE frame IS NOT NULL;
   `,
+  // Version 3 notes which log the batches belong to, and keeps apart what an ended log has for good.
+  `
+  CREATE TABLE log (number INTEGER PRIMARY KEY, origin TEXT NOT NULL, genesis BLOB NOT NULL);
+  CREATE TABLE past_batch (
+    through_sequence INTEGER PRIMARY KEY,
+    writer TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    header_hash BLOB NOT NULL,
+    first_event INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    leaf_index INTEGER
+  );
+  `,
 ];
 
 /** The store of keys, apart from the records because its backups must be short-lived: an old copy would undo an erasure. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -13,9 +13,6 @@ import { parseYaml } from '../../src/config/parse-yaml.ts';
 import { findFreePorts } from '../../src/demo/free-ports.ts';
 import { startUpstream } from '../../src/demo/upstream.ts';
 import type { Upstream } from '../../src/demo/upstream.ts';
-import { parseSignedCheckpoint } from '../../src/ledger/checkpoint.ts';
-import { buildGenesis, parseGenesis } from '../../src/ledger/genesis.ts';
-import { makeVerifierKey } from '../../src/ledger/note-key.ts';
 import { startGateway } from '../../src/main.ts';
 import type { RunningGateway } from '../../src/main.ts';
 import type { GovernanceReport } from '../../src/ledger/governance-report.ts';
@@ -180,33 +177,53 @@ describe('concordat governance', { timeout: 120_000 }, () => {
   });
 
   test('the others open an epoch without the topic, and whoever pins the old genesis can check it', async () => {
-    const { size, root: finalRoot } = parseSignedCheckpoint(
-      new Uint8Array(await (await fetch(`${running.gateways[0]?.url}/ledger/checkpoint`)).arrayBuffer()),
-    ).checkpoint;
-    const old = parseGenesis(readFileSync(genesis));
-    const next = { ...old, origin: `${origin}/2`, previous: { origin, size, root: finalRoot } };
-    const keyed = next.members.map((member) => ({
-      ...member,
-      originKey: makeVerifierKey(next.origin, 0x01, member.originKey.publicKey),
-    }));
-    const [newGenesis, proposal, epoch] = ['new-genesis.json', 'proposal', 'epoch'].map((name) =>
+    const nextOrigin = `${origin}/2`;
+    const [newGenesis, proposal, vote, epoch] = ['new-genesis.json', 'proposal', 'vote', 'epoch'].map((name) =>
       join(folder, name),
-    ) as [string, string, string];
-    writeFileSync(newGenesis, buildGenesis({ ...next, members: keyed }));
-    await concordat(
-      'governance',
-      'propose',
-      'open-epoch',
-      '--new-genesis',
-      newGenesis,
-      '--config',
-      fileOf('a'),
-      '--out',
-      proposal,
+    ) as [string, string, string, string];
+    const accepted = ['a', 'b'].map((member) => {
+      const keys = join(folder, 'next', member);
+      cpSync(join(folder, 'consortium', member), keys, { recursive: true });
+      const random = (length: number) => new Uint8Array(randomBytes(length));
+      rmSync(join(keys, 'origin.key'));
+      writeKeyFile(join(keys, 'origin.key'), makeKey({ kind: 'origin', member, origin: nextOrigin, random }).secret);
+      return { member, keys, file: join(folder, `${member}-2.json`) };
+    });
+    for (const { member, keys, file } of accepted)
+      await concordat(
+        'governance',
+        'accept',
+        '--origin',
+        nextOrigin,
+        '--member',
+        member,
+        '--keys',
+        keys,
+        '--out',
+        file,
+      );
+    const memberFiles = accepted.map(({ file }) => file);
+    const made = ['governance', 'next-genesis', '--config', fileOf('a'), '--origin', nextOrigin, '--out', newGenesis];
+    await concordat(...made, '--member-file', ...memberFiles);
+    const agreeing = ['--new-genesis', newGenesis];
+    await concordat('governance', 'propose', 'open-epoch', ...agreeing, '--config', fileOf('a'), '--out', proposal);
+    // Nobody signs for another log without having compared it with the own one.
+    assert.equal((await runCli(['governance', 'vote', proposal, '--config', fileOf('b'), '--out', vote])).code, 2);
+    assert.equal(
+      (await runCli(['governance', 'vote', proposal, '--config', fileOf('b'), '--new-genesis', genesis])).code,
+      1,
     );
-    const pins = ['--genesis', genesis, '--new-genesis', newGenesis];
+    await concordat('governance', 'vote', proposal, ...agreeing, '--config', fileOf('b'), '--out', vote);
+    const pins = ['--genesis', genesis, ...agreeing];
+    const history = join(folder, 'history');
+    const { host, port } = loadConfig(fileOf('b')).listen;
+    const served = await fetch(`http://${host}:${port}/ledger/history`);
+    writeFileSync(history, new Uint8Array(await served.arrayBuffer()));
+    pins.push('--history', history);
+    // Two of three others: with the newcomer the log has three members.
+    assert.equal((await runCli(['governance', 'epoch', proposal, ...pins, '--out', epoch])).code, 1);
     assert.match(
-      await concordat('governance', 'epoch', proposal, ...pins, '--out', epoch),
+      await concordat('governance', 'epoch', proposal, vote, ...pins, '--out', epoch),
       /goes on from test\.example\/governance at size/,
     );
     assert.match(await concordat('governance', 'epoch', epoch, ...pins), /^genesis: [0-9a-f]{64}$/m);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { encodeEvent } from '../../src/ledger/event.ts';
 import { buildGenesis, DEFAULT_LOG_PARAMETERS, TWO_THIRDS, type LogParameters } from '../../src/ledger/genesis.ts';
+import type { PreviousLog } from '../../src/ledger/genesis-previous.ts';
 import type { LedgerLog, MemberKeys } from '../../src/ledger/ledger-options.ts';
 import type { LedgerView } from '../../src/ledger/ledger-view.ts';
 import { generateSigningKey, parseVerifierKey, type NoteKeyType } from '../../src/ledger/note-key.ts';
@@ -24,7 +25,7 @@ function digest(text: string): Buffer {
 
 /** A consortium whose keys follow from the names: the same at every run. */
 export function makeConsortium(
-  options: { members?: number; origin?: string; parameters?: Partial<LogParameters> } = {},
+  options: { members?: number; origin?: string; parameters?: Partial<LogParameters>; previous?: PreviousLog } = {},
 ): TestConsortium {
   const origin = options.origin ?? 'ledger.example/test';
   const names = ['hospital', 'clinics', 'payer', 'lab', 'registry', 'pharmacy', 'imaging'].slice(
@@ -51,6 +52,7 @@ export function makeConsortium(
     quorum: TWO_THIRDS,
     parameters: { ...DEFAULT_LOG_PARAMETERS, ...options.parameters },
     ruleSet: '0'.repeat(64),
+    previous: options.previous,
   });
   const members = made.map(({ name, batch, origin: originKey, cosigner }) => ({
     name,
@@ -89,6 +91,7 @@ export class LocalPeer implements PeerClient {
   head: PeerClient['head'] = async (writer) => this.#open().head(writer);
   blob: PeerClient['blob'] = async (hash) => this.#open().blob(hash);
   tile: PeerClient['tile'] = async (level, index, width) => this.#open().tile(level, index, width);
+  history = async (): Promise<Uint8Array | undefined> => this.#open().history();
   relay = async (frame: Uint8Array): Promise<boolean> => (await this.#open().relay?.(frame)) === true;
   entryBundle: PeerClient['entryBundle'] = async (index, width) => this.#open().entryBundle(index, width);
 }

@@ -37,7 +37,8 @@ describe('the genesis file', () => {
       members.map(({ name, batch }) => [name, batch.key.text]),
     );
     assert.deepEqual(genesis.quorum, TWO_THIRDS);
-    const previous = { origin: 'old.example/log', size: 17, root: new Uint8Array(32).fill(1) };
+    const chains = new Map([['hospital/hospital-1', new Uint8Array(32).fill(2)]]);
+    const previous = { origin: 'old.example/log', size: 17, root: new Uint8Array(32).fill(1), chains, rules: 3 };
     assert.deepEqual(parseGenesis(exampleGenesis(members, { previous })).previous, previous);
   });
 

@@ -142,7 +142,8 @@ describe('a governance history', () => {
 
 describe('an epoch', () => {
   const oldLog = new Consortium(names).log;
-  const previous = { origin: oldLog.origin, size: oldLog.size, root: oldLog.root() };
+  const end = { origin: oldLog.origin, size: oldLog.size, root: oldLog.root() };
+  const previous = { ...end, chains: new Map<string, Uint8Array>(), rules: 0 };
   const next = exampleGenesis(
     ['a', 'b'].map((name) => signingMember(name, 'next.example/log')),
     { origin: 'next.example/log', previous },

@@ -1,3 +1,5 @@
+import { parseBatchBody, parseBatchHeader } from '../../src/ledger/batch.ts';
+import { parseFrame } from '../../src/ledger/frame.ts';
 import type { PendingEvent, SealedBatch, SealStore, WriterHead } from '../../src/ledger/seal-store.ts';
 
 type SequencedBatch = SealedBatch & { leafIndex: number | undefined };
@@ -11,6 +13,7 @@ export class MemorySealStore implements SealStore {
   #writer: string;
   #pending: (PendingEvent & { atMs: number })[] = [];
   #nextSequence = 1;
+  #chainStart: Uint8Array = new Uint8Array(32);
 
   constructor(writer: string) {
     this.#writer = writer;
@@ -30,12 +33,26 @@ export class MemorySealStore implements SealStore {
     return copy;
   }
 
+  /** The log has ended: batches that it has are done with, the events of all others wait again. */
+  enterNextLog(chainStart: Uint8Array, isKept: (batch: SealedBatch) => boolean): void {
+    const lost = this.batches.filter((batch) => !isKept(batch));
+    const events = lost.flatMap(({ frame }) => {
+      const { header = new Uint8Array(), body = new Uint8Array() } = parseFrame(frame) ?? {};
+      return parseBatchBody(parseBatchHeader(header), body);
+    });
+    const again = [...events, ...this.#pending.map(({ bytes }) => bytes)];
+    this.#pending = again.map((bytes) => ({ sequence: this.#nextSequence++, bytes, atMs: 0 }));
+    this.batches.length = 0;
+    this.finalSize = 0;
+    this.#chainStart = chainStart;
+  }
+
   head(): WriterHead {
     const last = this.batches.at(-1);
     return {
       writer: this.#writer,
       batch: last?.batch ?? 0,
-      headerHash: last?.headerHash ?? new Uint8Array(32),
+      headerHash: last?.headerHash ?? this.#chainStart,
       nextEvent: last === undefined ? 0 : last.firstEvent + last.count,
     };
   }

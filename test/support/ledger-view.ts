@@ -12,6 +12,8 @@ export function emptyLedgerView(seen: Map<string, { proof?: ProofState; event?: 
     checkpoint: nothing,
     tile: nothing,
     entryBundle: nothing,
+    history: nothing,
+    past: [],
     blob: nothing,
     receipt: () => ({ state: 'unknown' }),
     proofState: (eventId) => seen.get(eventId)?.proof ?? { state: 'unknown' },

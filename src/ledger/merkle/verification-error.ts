@@ -19,6 +19,8 @@ export type VerificationCode =
   | 'unknown-member'
   | 'suspended'
   | 'genesis-mismatch'
+  // an epoch ended the log before this
+  | 'log-ended'
   // governance history
   | 'history-broken'
   // evidence files

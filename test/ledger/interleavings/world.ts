@@ -3,6 +3,7 @@ import { MemoryCosignerStore } from '../../../src/ledger/cosigner-store.ts';
 import { genesisFrame } from '../../../src/ledger/genesis.ts';
 import { LedgerEngine } from '../../../src/ledger/ledger-engine.ts';
 import { MemoryStorage } from '../../../src/ledger/memory-storage.ts';
+import type { LedgerParameters, MemberKeys } from '../../../src/ledger/ledger-options.ts';
 import { MemoryBroker, MemoryTopic } from '../../../src/ledger/memory-topic.ts';
 import { LocalPeer, makeConsortium, SILENT, testEvent, type TestConsortium, type TestMember } from '../consortium.ts';
 import { MemorySealStore } from '../memory-seal-store.ts';
@@ -22,6 +23,8 @@ export class Killed extends Error {}
 /** One member's stores, which outlive its process, and its process. */
 export class SimulatedMember {
   readonly identity: TestMember;
+  nextKeys: MemberKeys | undefined;
+  cosigns = true;
   storage = new MemoryStorage();
   cosignerStore = new MemoryCosignerStore();
   sealStore: MemorySealStore;
@@ -100,14 +103,16 @@ export class World {
   readonly cosignatures = new MemoryBroker();
   readonly members: SimulatedMember[];
   nowMs = 1_700_000_000_000;
+  /** What each process is told over the log's own timers. */
+  parameters: Partial<LedgerParameters> = PARAMETERS;
   /** Ids of all events that were committed, by author. */
   readonly events: { readonly id: string; readonly author: SimulatedMember }[] = [];
   readonly trace: string[] = [];
   #commits = 0;
 
-  constructor(members: number, random: Random) {
+  constructor(members: number, random: Random, consortium: TestConsortium = consortiumOf(members)) {
     this.random = random;
-    this.consortium = consortiumOf(members);
+    this.consortium = consortium;
     this.broker.append(genesisFrame(this.consortium.genesis));
     this.members = this.consortium.members.map(
       (identity) => new SimulatedMember(identity, this.broker, this.cosignatures),
@@ -132,7 +137,9 @@ export class World {
       topic: member.topic,
       cosignatureTopic: member.cosignatureTopic,
       peers: member.peers,
-      parameters: PARAMETERS,
+      parameters: this.parameters,
+      cosigns: member.cosigns,
+      ...(member.nextKeys === undefined ? {} : { nextKeys: member.nextKeys }),
       firstStart,
       clock: () => this.nowMs,
       log: SILENT,
@@ -158,7 +165,7 @@ export class World {
   }
 
   commit(member: SimulatedMember): void {
-    const event = testEvent(`simulated ${String(this.#commits++)}`);
+    const event = testEvent(`${this.consortium.origin} ${String(this.#commits++)}`);
     member.sealStore.commit(event.bytes, this.nowMs);
     this.events.push({ id: event.id, author: member });
   }
