@@ -38,6 +38,8 @@ const KEPT_TREES = 64;
 export class ForkWatch {
   readonly #options: ForkWatchOptions;
   #foreign: ForeignTree[] = [];
+  /** By peer: the largest tree that it had signed when it was last looked at, where the own replica did not reach it. */
+  readonly #waiting = new Map<string, Checkpoint>();
 
   constructor(options: ForkWatchOptions) {
     this.#options = options;
@@ -63,16 +65,35 @@ export class ForkWatch {
     }
   }
 
-  /** Compares the own tree with a larger final one that a peer shows: an isolated member would else only seem to be behind. */
-  async compareAhead(peer: PeerClient, final: Checkpoint): Promise<void> {
+  /**
+   * Compares the own tree with larger ones that peers signed and that the own replica has not reached since the last call: in a fork that leaves nobody a
+   * quorum, whoever got the shorter log would else wait for their leaves without end.
+   */
+  async compareWaiting(): Promise<void> {
+    const { replica, finality, peers } = this.#options;
+    for (const peer of peers) {
+      const before = this.#waiting.get(peer.member);
+      const ahead = finality().largestSignedBy(peer.member);
+      if (ahead === undefined || ahead.size <= replica.durableSize) {
+        this.#waiting.delete(peer.member);
+        continue;
+      }
+      this.#waiting.set(peer.member, ahead);
+      // Not at the first sight: to be a little behind is the ordinary case.
+      if (before !== undefined && before.size > replica.durableSize) await this.compareAhead(peer, ahead);
+    }
+  }
+
+  /** Compares the own tree with a larger one that a peer signed, or shows as final: an isolated member would else only seem to be behind. */
+  async compareAhead(peer: PeerClient, ahead: Checkpoint): Promise<void> {
     const { replica, log } = this.#options;
     const size = replica.durableSize;
-    if (size < 1 || final.size <= size) return;
+    if (size < 1 || ahead.size <= size) return;
     try {
-      const theirs = await new PeerTree(peer, final.size).provenRoot(size, final);
+      const theirs = await new PeerTree(peer, ahead.size).provenRoot(size, ahead);
       if (sameHash(theirs, replica.tree.root(size))) return;
     } catch (error) {
-      // Tiles that do not lead to the final root say nothing about the log, only about the peer.
+      // Tiles that do not lead to that root say nothing about the log, only about the peer.
       log.warn(
         { peer: peer.member, error: error instanceof Error ? error.name : 'unknown' },
         'a peer’s tiles do not hold',
@@ -80,7 +101,7 @@ export class ForkWatch {
       return;
     }
     const leafIndex = (await firstDifference(replica, peer, size)) ?? size - 1;
-    const detail = 'the final tree of the others parts from the own one at this leaf';
+    const detail = 'the larger tree of a peer parts from the own one at this leaf';
     replica.addIncident({
       kind: 'fork',
       leafIndex,

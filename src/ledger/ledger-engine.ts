@@ -273,13 +273,14 @@ export class LedgerEngine {
     const final = this.finality.note;
     if (final !== undefined) await this.exchange.submitOutside(final);
     await this.settle();
+    await this.forks.compareWaiting();
     const behind = this.exchange.peerSize > this.replica.head.size;
     const { ahead } = this.exchange;
     // Not at the first sight: to be a little behind is the ordinary case.
     if (behind && this.#behindSinceMs !== undefined && ahead !== undefined) {
       await this.forks.compareAhead(ahead.peer, ahead.final);
-      await this.replica.flush();
     }
+    await this.replica.flush();
     this.#behindSinceMs = behind ? (this.#behindSinceMs ?? this.options.clock()) : undefined;
   }
 
