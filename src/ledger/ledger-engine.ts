@@ -16,7 +16,7 @@ import { Replica } from './replica.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { isCutSize } from './replica-state.ts';
 import type { LedgerStorage } from './storage.ts';
-import { isWriterRestored } from './restored-backup.ts';
+import { RestoredBackupCheck } from './restored-backup.ts';
 import { relayThrough } from './relay.ts';
 import { makeCosigner, makeSigning, type Signing } from './signing.ts';
 
@@ -48,6 +48,7 @@ export class LedgerEngine {
   readonly forks: ForkWatch;
   readonly signing: Signing | undefined;
   readonly options: EngineOptions;
+  readonly #restoredBackup: RestoredBackupCheck;
   #finalMs: number;
   #latestSigned: Uint8Array | undefined;
   #publishedMs = 0;
@@ -68,6 +69,11 @@ export class LedgerEngine {
     this.#finalMs = this.startedMs;
     this.#drift = { settings: [], sinceMs: this.startedMs };
     dropUnverified(storage);
+    this.#restoredBackup = new RestoredBackupCheck({
+      topic: options.topic,
+      peers,
+      firstStart: options.firstStart === true,
+    });
     this.replica = new Replica({ storage, clock, seed });
     this.governance = new GovernanceLog(this.genesis, this.replica, storage);
     const cosigner = makeCosigner(options, this.genesis, this.replica);
@@ -332,15 +338,12 @@ export class LedgerEngine {
   }
 
   async #checkWriter({ member, writer, sealer }: Signing): Promise<void> {
-    const { sealStore, topic, peers, firstStart } = this.options;
+    const { sealStore } = this.options;
     if (sealStore === undefined) return;
-    const result = await isWriterRestored({
+    const result = await this.#restoredBackup.run({
       chain: `${member}/${writer}`,
       head: sealStore.head(),
-      topic,
-      peers,
       quorum: this.membership().quorum,
-      firstStart: firstStart === true,
       readOffset: this.replica.head.nextOffset,
       seen: this.intake.seenOwnBatch,
       seenHash: this.replica.writer(`${member}/${writer}`),
