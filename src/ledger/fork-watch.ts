@@ -25,11 +25,13 @@ export interface ForkWatchOptions {
 interface ForeignTree {
   readonly signed: SignedCheckpoint;
   readonly member: string;
-  located: boolean;
+  /** How often its first leaf that differs was looked for; undefined once it is known. */
+  searches: number | undefined;
   proven: boolean;
 }
 
 const KEPT_TREES = 64;
+const MAXIMUM_SEARCHES = 8;
 
 /**
  * What to do about trees that members signed and that are not the own one: find where they part, and keep as evidence what one member signed
@@ -38,6 +40,8 @@ const KEPT_TREES = 64;
 export class ForkWatch {
   readonly #options: ForkWatchOptions;
   #foreign: ForeignTree[] = [];
+  /** By peer: the largest tree that it had signed when it was last looked at, where the own replica did not reach it. */
+  readonly #waiting = new Map<string, Checkpoint>();
 
   constructor(options: ForkWatchOptions) {
     this.#options = options;
@@ -50,7 +54,7 @@ export class ForkWatch {
   note(signed: SignedCheckpoint, members: readonly string[]): void {
     for (const member of members) {
       if (this.#foreign.some((tree) => tree.member === member && tree.signed === signed)) continue;
-      this.#foreign.push({ signed, member, located: false, proven: false });
+      this.#foreign.push({ signed, member, searches: 0, proven: false });
     }
     this.#foreign = this.#foreign.slice(-KEPT_TREES);
   }
@@ -59,28 +63,48 @@ export class ForkWatch {
   async examine(): Promise<void> {
     for (const tree of this.#foreign) {
       if (!tree.proven) this.#prove(tree);
-      if (!tree.located) await this.#locate(tree);
+      if (tree.searches === 0) await this.#locate(tree);
     }
   }
 
-  /** Compares the own tree with a larger final one that a peer shows: an isolated member would else only seem to be behind. */
-  async compareAhead(peer: PeerClient, final: Checkpoint): Promise<void> {
+  /**
+   * Compares the own tree with larger ones that peers signed and that the own replica has not reached since the last call: in a fork that leaves nobody a
+   * quorum, whoever got the shorter log would else wait for their leaves without end. Looks again where foreign trees part that nobody could show before.
+   */
+  async compareWaiting(): Promise<void> {
+    const { replica, finality, peers } = this.#options;
+    for (const tree of this.#foreign) {
+      const { searches } = tree;
+      if (searches !== undefined && searches > 0 && searches < MAXIMUM_SEARCHES) await this.#locate(tree);
+    }
+    for (const peer of peers) {
+      const before = this.#waiting.get(peer.member);
+      const ahead = finality().largestSignedBy(peer.member);
+      if (ahead === undefined || ahead.size <= replica.durableSize) {
+        this.#waiting.delete(peer.member);
+        continue;
+      }
+      this.#waiting.set(peer.member, ahead);
+      // Not at the first sight: to be a little behind is the ordinary case.
+      if (before !== undefined && before.size > replica.durableSize) await this.compareAhead(peer, ahead);
+    }
+  }
+
+  /** Compares the own tree with a larger one that a peer signed, or shows as final: an isolated member would else only seem to be behind. */
+  async compareAhead(peer: PeerClient, ahead: Checkpoint): Promise<void> {
     const { replica, log } = this.#options;
     const size = replica.durableSize;
-    if (size < 1 || final.size <= size) return;
+    if (size < 1 || ahead.size <= size) return;
     try {
-      const theirs = await new PeerTree(peer, final.size).provenRoot(size, final);
+      const theirs = await new PeerTree(peer, ahead.size).provenRoot(size, ahead);
       if (sameHash(theirs, replica.tree.root(size))) return;
     } catch (error) {
-      // Tiles that do not lead to the final root say nothing about the log, only about the peer.
-      log.warn(
-        { peer: peer.member, error: error instanceof Error ? error.name : 'unknown' },
-        'a peer’s tiles do not hold',
-      );
+      // Tiles that do not lead to that root say nothing about the log, only about the peer.
+      log.warn({ peer: peer.member, error: errorName(error) }, 'a peer’s tiles do not hold');
       return;
     }
     const leafIndex = (await firstDifference(replica, peer, size)) ?? size - 1;
-    const detail = 'the final tree of the others parts from the own one at this leaf';
+    const detail = 'the larger tree of a peer parts from the own one at this leaf';
     replica.addIncident({
       kind: 'fork',
       leafIndex,
@@ -92,11 +116,10 @@ export class ForkWatch {
   }
 
   async #locate(tree: ForeignTree): Promise<void> {
-    const { replica, peers, finality } = this.#options;
-    tree.located = true;
+    const { replica, finality } = this.#options;
     const { size } = tree.signed.checkpoint;
-    const peer = peers.find((candidate) => candidate.member === tree.member);
-    const found = peer === undefined ? undefined : await firstDifference(replica, peer, size);
+    const found = await this.#parting(tree);
+    tree.searches = found === undefined ? (tree.searches ?? 0) + 1 : undefined;
     // Up to the last final checkpoint all honest members agree.
     const leafIndex = found ?? Math.min(finality().size, size);
     const detail =
@@ -111,6 +134,23 @@ export class ForkWatch {
       detail,
       evidence: undefined,
     });
+  }
+
+  /** First leaf at which a foreign tree differs, by the tiles of any peer that has that tree: who signed two shows only one of them. */
+  async #parting({ signed, member }: ForeignTree): Promise<number | undefined> {
+    const { replica, peers } = this.#options;
+    const { size, root } = signed.checkpoint;
+    for (const peer of peers.toSorted((a, b) => Number(b.member === member) - Number(a.member === member))) {
+      try {
+        if (!sameHash(await new PeerTree(peer, size).root(size), root)) continue;
+        const found = await firstDifference(replica, peer, size);
+        if (found !== undefined) return found;
+      } catch (error) {
+        // Whatever a peer's client throws, the next one may have the tree.
+        this.#options.log.warn({ peer: peer.member, error: errorName(error) }, 'a peer does not show a foreign tree');
+      }
+    }
+    return undefined;
   }
 
   #prove(tree: ForeignTree): void {
@@ -179,6 +219,10 @@ export class ForkWatch {
       [found?.origin, found?.cosignature].filter((line) => line !== undefined),
     );
   }
+}
+
+function errorName(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown';
 }
 
 /** Keeps an evidence file under a name that its content gives. */

@@ -18,7 +18,7 @@ import { Replica } from './replica.ts';
 import { ReplicaReader } from './replica-reader.ts';
 import { isCutSize } from './replica-state.ts';
 import type { LedgerStorage } from './storage.ts';
-import { isWriterRestored } from './restored-backup.ts';
+import { RestoredBackupCheck } from './restored-backup.ts';
 import { relayThrough } from './relay.ts';
 import { makeSigning, type Signing } from './signing.ts';
 
@@ -49,6 +49,7 @@ export class LedgerEngine {
   readonly forks: ForkWatch;
   readonly signing: Signing | undefined;
   readonly options: EngineOptions;
+  readonly #restoredBackup: RestoredBackupCheck;
   #finalMs: number;
   #latestSigned: Uint8Array | undefined;
   #publishedMs = 0;
@@ -68,6 +69,11 @@ export class LedgerEngine {
     this.#finalMs = this.startedMs;
     this.#drift = { settings: [], sinceMs: this.startedMs };
     dropUnverified(storage);
+    this.#restoredBackup = new RestoredBackupCheck({
+      topic: options.topic,
+      peers,
+      firstStart: options.firstStart === true,
+    });
     this.replica = new Replica({ storage, clock, seed });
     this.governance = new GovernanceLog(this.genesis, this.replica, storage);
     this.signing = makeSigning(options, {
@@ -286,13 +292,14 @@ export class LedgerEngine {
     const { governance, finality } = this;
     await fetchHistory({ governance, finality, peers: this.options.peers, log: this.options.log });
     await this.settle();
+    await this.forks.compareWaiting();
     const behind = this.exchange.peerSize > this.replica.head.size;
     const { ahead } = this.exchange;
     // Not at the first sight: to be a little behind is the ordinary case.
     if (behind && this.#behindSinceMs !== undefined && ahead !== undefined) {
       await this.forks.compareAhead(ahead.peer, ahead.final);
-      await this.replica.flush();
     }
+    await this.replica.flush();
     this.#behindSinceMs = behind ? (this.#behindSinceMs ?? this.options.clock()) : undefined;
   }
 
@@ -344,15 +351,12 @@ export class LedgerEngine {
   }
 
   async #checkWriter({ member, writer, sealer }: Signing): Promise<void> {
-    const { sealStore, topic, peers, firstStart } = this.options;
+    const { sealStore } = this.options;
     if (sealStore === undefined) return;
-    const result = await isWriterRestored({
+    const result = await this.#restoredBackup.run({
       chain: `${member}/${writer}`,
       head: sealStore.head(),
-      topic,
-      peers,
       quorum: this.membership().quorum,
-      firstStart: firstStart === true,
       readOffset: this.replica.head.nextOffset,
       seen: this.intake.seenOwnBatch,
       seenHash: this.replica.writer(`${member}/${writer}`),

@@ -28,6 +28,8 @@ export class MemoryBroker {
   #records: Uint8Array[] = [];
   #start = 0;
   #held: Uint8Array[] = [];
+  /** Offsets that a reader is not given, each with what it is told instead. */
+  readonly #spoilt = new Map<number, 'gap' | 'transactional'>();
   #nextFault: AppendFault | undefined;
   /** While true nothing is answered: appends and reads are `unavailable`. */
   stalled = false;
@@ -84,6 +86,7 @@ export class MemoryBroker {
   /** Loses the tail, as after an unclean restart. */
   truncate(length: number): void {
     this.#records.length = Math.min(length, this.#records.length);
+    for (const offset of this.#spoilt.keys()) if (offset >= this.#records.length) this.#spoilt.delete(offset);
   }
 
   /** Loses the beginning, as by retention. */
@@ -97,11 +100,27 @@ export class MemoryBroker {
     else this.#records[offset] = value;
   }
 
+  /** Leaves a hole where a record stood, as compaction does: the others keep their offsets. */
+  compact(offset: number): void {
+    this.#spoilt.set(offset, 'gap');
+  }
+
+  /** Makes a record one of a transaction, which the broker may show or hide as it likes. */
+  hide(offset: number): void {
+    this.#spoilt.set(offset, 'transactional');
+  }
+
+  /** Why the record at this offset cannot be had; undefined where it can. */
+  spoiltAt(offset: number): 'gap' | 'transactional' | undefined {
+    return this.#spoilt.get(offset);
+  }
+
   /** A second log that has this one's first `length` records: what a forking broker shows to somebody else. */
   fork(length = this.#records.length): MemoryBroker {
     const other = new MemoryBroker();
     other.#records = this.#records.slice(0, length);
     other.#start = this.#start;
+    for (const [offset, code] of this.#spoilt) if (offset < length) other.#spoilt.set(offset, code);
     return other;
   }
 
@@ -166,6 +185,10 @@ export class MemoryTopic implements Topic {
     let bytes = 0;
     for (let offset = from; offset < stored.length; offset++) {
       const value = stored[offset] as Uint8Array;
+      const code = this.broker.spoiltAt(offset);
+      // What comes before a bad record is given first, so that the fault is told at its own place.
+      if (code !== undefined && records.length > 0) break;
+      if (code !== undefined) throw new TransportError(code, 'this record cannot be had', { offset: BigInt(offset) });
       if (records.length > 0 && bytes + value.length > maximumBytes) break;
       bytes += value.length;
       records.push({ offset: BigInt(offset), value });
@@ -178,6 +201,8 @@ export class MemoryTopic implements Topic {
     const { records, start } = this.broker;
     if (offset < start) throw new TransportError('trimmed', 'the anchor is gone', { offset: BigInt(start) });
     const value = records[Number(offset)];
+    if (this.broker.spoiltAt(Number(offset)) === 'gap')
+      throw new TransportError('gap', 'the anchor is gone', { offset });
     if (value === undefined)
       throw new TransportError('truncated', 'the anchor is gone', { offset: BigInt(records.length) });
     if (!sameHash(sha256(value), hash))

@@ -25,6 +25,8 @@ const ATTEMPTS = 3;
 
 interface Contact {
   signedSize: number;
+  /** Size of the own tree that was last shown to a peer which had signed a larger one. */
+  shownSize: number;
   unreachableSinceMs: number | undefined;
 }
 
@@ -77,6 +79,7 @@ export class PeerExchange {
         this.#attempt(peer, async () => {
           // Whoever has cosigned this tree has nothing more to say of it.
           if (this.#options.finality.hasCosigned(peer.member, note)) return;
+          await this.#show(peer, note);
           const lines = await this.#submit(peer, note);
           if (lines !== undefined) this.#options.finality.absorb(appendLines(note, lines));
         }),
@@ -111,6 +114,18 @@ export class PeerExchange {
         }),
       ),
     );
+  }
+
+  /**
+   * A peer that has signed a larger tree will not sign this one. It must see it all the same: where a broker shows different logs, the shorter one's trees
+   * would else never reach who could tell that they part from its own.
+   */
+  async #show(peer: PeerClient, note: Uint8Array): Promise<void> {
+    const { size } = parseSignedCheckpoint(note).checkpoint;
+    const contact = this.#contact(peer);
+    if (contact.signedSize <= size || contact.shownSize === size) return;
+    await peer.addCheckpoint(formatAddCheckpoint({ oldSize: 0, proof: [], note }));
+    contact.shownSize = size;
   }
 
   async #submit(to: PeerClient | WitnessClient, note: Uint8Array): Promise<string | undefined> {
@@ -156,7 +171,10 @@ export class PeerExchange {
 
   #contact(to: object): Contact {
     let contact = this.#contacts.get(to);
-    if (contact === undefined) this.#contacts.set(to, (contact = { signedSize: 0, unreachableSinceMs: undefined }));
+    if (contact === undefined) {
+      contact = { signedSize: 0, shownSize: 0, unreachableSinceMs: undefined };
+      this.#contacts.set(to, contact);
+    }
     return contact;
   }
 }

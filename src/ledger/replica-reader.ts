@@ -128,7 +128,8 @@ export class ReplicaReader {
       return (await findFirstDifference(this.#options.topic, replica)) ?? replica.head.size;
     } catch (cause) {
       if (!(cause instanceof TransportError)) throw cause;
-      return Math.max(0, replica.head.size - 1);
+      // All before the record that cannot be had are as they were.
+      return cause.offset === undefined ? Math.max(0, replica.head.size - 1) : replica.leafAtOffset(cause.offset);
     }
   }
 
@@ -160,6 +161,8 @@ export async function findFirstDifference(topic: Topic, replica: Replica): Promi
       if (stored.topicOffset !== record.offset || !sameHash(stored.valueHash, sha256(record.value))) return index;
       index++;
     }
+    // What comes behind the own leaves may be what cannot be read.
+    if (index >= size) return undefined;
     const last = records.at(-1) as TopicRecord;
     records = (await topic.read({ fromOffset: last.offset + 1n, maximumBytes: 1 << 20, waitMs: 0 })).records;
   }

@@ -19,7 +19,7 @@ const alarms = (member: SimulatedMember): AlarmKind[] => member.view?.status().a
 async function pass(world: World, rounds: number): Promise<void> {
   for (let i = 0; i < rounds; i++) {
     world.nowMs += 5000;
-    for (const name of ['read', 'seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'])
+    for (const name of ['read', 'seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'] as const)
       for (const member of world.members) await world.step(name, member);
   }
 }

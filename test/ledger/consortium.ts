@@ -1,6 +1,12 @@
 import { createHash } from 'node:crypto';
 import { encodeEvent } from '../../src/ledger/event.ts';
-import { buildGenesis, DEFAULT_LOG_PARAMETERS, TWO_THIRDS, type LogParameters } from '../../src/ledger/genesis.ts';
+import {
+  buildGenesis,
+  DEFAULT_LOG_PARAMETERS,
+  TWO_THIRDS,
+  type LogParameters,
+  type Member,
+} from '../../src/ledger/genesis.ts';
 import type { PreviousLog } from '../../src/ledger/genesis-previous.ts';
 import type { LedgerLog, MemberKeys } from '../../src/ledger/ledger-options.ts';
 import type { LedgerView } from '../../src/ledger/ledger-view.ts';
@@ -23,6 +29,29 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
+/** A member's keys as they follow from its name, with what a genesis or a change of keys says of them. */
+export function memberKeys(
+  name: string,
+  origin: string,
+  generation = '',
+): { readonly keys: MemberKeys; readonly member: Member } {
+  const key = (keyName: string, type: NoteKeyType, label: string) =>
+    generateSigningKey({ name: keyName, type, seed: digest(`${origin} ${keyName} ${name} ${label}${generation}`) });
+  const batch = key(name, 0x01, 'batch');
+  const originKey = key(origin, 0x01, 'origin');
+  const cosigner = key(`${name}/cosigner`, 0x04, 'cosigner');
+  return {
+    keys: { batch: batch.signerKey, origin: originKey.signerKey, cosigner: cosigner.signerKey },
+    member: {
+      name,
+      batchKey: parseVerifierKey(batch.verifierKey),
+      originKey: parseVerifierKey(originKey.verifierKey),
+      cosignerKey: parseVerifierKey(cosigner.verifierKey),
+      agreementKey: digest(`${name} agreement`),
+    },
+  };
+}
+
 /** A consortium whose keys follow from the names: the same at every run. */
 export function makeConsortium(
   options: { members?: number; origin?: string; parameters?: Partial<LogParameters>; previous?: PreviousLog } = {},
@@ -32,34 +61,16 @@ export function makeConsortium(
     0,
     options.members ?? 3,
   );
-  const key = (name: string, type: NoteKeyType, label: string) =>
-    generateSigningKey({ name, type, seed: digest(`${origin} ${name} ${label}`) });
-  const made = names.map((name) => ({
-    name,
-    batch: key(name, 0x01, `${name} batch`),
-    origin: key(origin, 0x01, `${name} origin`),
-    cosigner: key(`${name}/cosigner`, 0x04, `${name} cosigner`),
-  }));
+  const made = names.map((name) => ({ name, ...memberKeys(name, origin) }));
   const genesis = buildGenesis({
     origin,
-    members: made.map((member) => ({
-      name: member.name,
-      batchKey: parseVerifierKey(member.batch.verifierKey),
-      originKey: parseVerifierKey(member.origin.verifierKey),
-      cosignerKey: parseVerifierKey(member.cosigner.verifierKey),
-      agreementKey: digest(`${member.name} agreement`),
-    })),
+    members: made.map(({ member }) => member),
     quorum: TWO_THIRDS,
     parameters: { ...DEFAULT_LOG_PARAMETERS, ...options.parameters },
     ruleSet: '0'.repeat(64),
     previous: options.previous,
   });
-  const members = made.map(({ name, batch, origin: originKey, cosigner }) => ({
-    name,
-    writer: `${name}-1`,
-    keys: { batch: batch.signerKey, origin: originKey.signerKey, cosigner: cosigner.signerKey },
-  }));
-  return { origin, genesis, members };
+  return { origin, genesis, members: made.map(({ name, keys }) => ({ name, writer: `${name}-1`, keys })) };
 }
 
 /** Bytes of an event whose id and commitment follow from a label. */

@@ -177,7 +177,7 @@ test('a replica that began from a peer gives receipts that hold with the genesis
   const go = async (rounds: number): Promise<void> => {
     for (let i = 0; i < rounds; i++) {
       world.nowMs += 2000;
-      for (const name of ['seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'])
+      for (const name of ['seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'] as const)
         for (const member of others) await world.step(name, member);
     }
   };

@@ -75,7 +75,7 @@ test('a suspended member no longer counts, and the others go on without it', asy
   const event = world.events.at(-1);
   for (let i = 0; i < 8; i++) {
     world.nowMs += 2000;
-    for (const name of ['seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'])
+    for (const name of ['seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'] as const)
       for (const member of world.members.slice(0, 3)) await world.step(name, member);
   }
   assert.equal(first.view?.proofState(event?.id ?? '').state, 'final');

@@ -84,6 +84,8 @@ export class MemorySealStore implements SealStore {
   }
 
   markFinal(size: number): void {
+    this.onStep('before markFinal');
     this.finalSize = Math.max(this.finalSize, size);
+    this.onStep('after markFinal');
   }
 }

@@ -39,3 +39,24 @@ describe('faults of the in-memory broker', () => {
     });
   }
 });
+
+describe('a record that the in-memory broker does not give', () => {
+  for (const [act, code] of [
+    ['compact', 'gap'],
+    ['hide', 'transactional'],
+  ] as const) {
+    test(`${act} is told as ${code} at its offset, after what stands before it`, async () => {
+      const broker = new MemoryBroker();
+      const topic = new MemoryTopic(broker);
+      await topic.connect();
+      for (const value of ['a', 'b', 'c']) await topic.append(new TextEncoder().encode(value));
+      broker[act](1);
+      const at = (fromOffset: bigint) => topic.read({ fromOffset, maximumBytes: 1000, waitMs: 0 });
+      assert.equal((await at(0n)).records.length, 1);
+      await assert.rejects(at(1n), (error) => {
+        return error instanceof TransportError && error.code === code && error.offset === 1n;
+      });
+      assert.equal((await at(2n)).records.length, 1);
+    });
+  }
+});

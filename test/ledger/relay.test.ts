@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { MemoryBroker } from '../../src/ledger/memory-topic.ts';
 import { incidentsOf, unfinished } from './interleavings/invariants.ts';
 import { Random } from './interleavings/random.ts';
-import { World, type SimulatedMember } from './interleavings/world.ts';
+import { World, type SimulatedMember, type StepName } from './interleavings/world.ts';
 
 async function cutOff(): Promise<{ world: World; lonely: SimulatedMember; others: readonly SimulatedMember[] }> {
   const world = new World(4, new Random(3));
@@ -16,7 +16,7 @@ async function cutOff(): Promise<{ world: World; lonely: SimulatedMember; others
   return { world, lonely, others };
 }
 
-async function pass(world: World, member: SimulatedMember, names: readonly string[]): Promise<void> {
+async function pass(world: World, member: SimulatedMember, names: readonly StepName[]): Promise<void> {
   for (const name of names) await world.step(name, member);
 }
 

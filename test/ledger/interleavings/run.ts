@@ -1,25 +1,37 @@
-import { parseArgs } from 'node:util';
+import { readOptions, type RunOptions } from './options.ts';
 import { simulate } from './simulate.ts';
+import { Summary } from './summary.ts';
 
-/** Runs N random interleavings from seed S on; a failing one is printed with its seed, which reproduces it. */
-const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '10000' }, seed: { type: 'string', default: '1' } },
-});
-const runs = Number(values.runs);
-const first = Number(values.seed);
-const startedMs = performance.now();
-const scenarios = new Map<string, number>();
-const failures: string[] = [];
-for (let seed = first; seed < first + runs; seed++) {
-  try {
-    const { scenario } = await simulate(seed);
-    scenarios.set(scenario, (scenarios.get(scenario) ?? 0) + 1);
-  } catch (error) {
-    failures.push(error instanceof Error ? error.message : String(error));
-    console.error(failures.at(-1));
+const PROGRESS_RUNS = 500;
+
+/**
+ * Plays so many random interleavings from a seed on. Exit code 0 when all hold, 1 when some do not, each printed with its seed and
+ * the command that plays it again, 2 for arguments that cannot be.
+ */
+const options = readOptions(process.argv.slice(2));
+if (typeof options === 'string') {
+  console.error(options);
+  process.exitCode = 2;
+} else process.exitCode = await run(options);
+
+async function run({ runs, seed: first }: RunOptions): Promise<number> {
+  const startedMs = performance.now();
+  const summary = new Summary();
+  const failed: number[] = [];
+  for (let seed = first; seed < first + runs; seed++) {
+    try {
+      summary.add(await simulate(seed));
+    } catch (error) {
+      failed.push(seed);
+      console.error(error instanceof Error ? error.message : String(error));
+    }
+    const done = seed - first + 1;
+    if (done % PROGRESS_RUNS === 0)
+      console.error(`${String(done)} of ${String(runs)}, ${String(failed.length)} failed`);
   }
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  console.log(`${String(runs)} runs from seed ${String(first)} in ${seconds} s: ${String(failed.length)} failed`);
+  for (const line of summary.lines()) console.log(line);
+  for (const seed of failed) console.log(`npm run test:interleavings -- --runs 1 --seed ${String(seed)}`);
+  return failed.length === 0 ? 0 : 1;
 }
-const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-console.log(`${String(runs)} runs from seed ${String(first)} in ${seconds} s: ${String(failures.length)} failed`);
-for (const [scenario, count] of [...scenarios].sort()) console.log(`  ${scenario}: ${String(count)}`);
-process.exitCode = failures.length === 0 ? 0 : 1;

@@ -1,10 +1,13 @@
 import { EngineView } from '../../../src/ledger/engine-view.ts';
 import { MemoryCosignerStore } from '../../../src/ledger/cosigner-store.ts';
 import { genesisFrame } from '../../../src/ledger/genesis.ts';
+import { buildGovernance, type GovernanceAct } from '../../../src/ledger/governance-record.ts';
 import { LedgerEngine } from '../../../src/ledger/ledger-engine.ts';
 import { MemoryStorage } from '../../../src/ledger/memory-storage.ts';
 import type { LedgerParameters, MemberKeys } from '../../../src/ledger/ledger-options.ts';
 import { MemoryBroker, MemoryTopic } from '../../../src/ledger/memory-topic.ts';
+import { parseSignerKey } from '../../../src/ledger/note-key.ts';
+import type { PeerClient } from '../../../src/ledger/peer.ts';
 import { LocalPeer, makeConsortium, SILENT, testEvent, type TestConsortium, type TestMember } from '../consortium.ts';
 import { MemorySealStore } from '../memory-seal-store.ts';
 import type { Random } from './random.ts';
@@ -20,28 +23,47 @@ const PARAMETERS = {
 
 export class Killed extends Error {}
 
+/** A client whose process may be killed before or after an append. */
+class WatchedTopic extends MemoryTopic {
+  onStep: (step: string) => void = () => {};
+
+  override async append(value: Uint8Array): Promise<bigint> {
+    this.onStep('before append');
+    const offset = await super.append(value);
+    this.onStep('after append');
+    return offset;
+  }
+}
+
 /** One member's stores, which outlive its process, and its process. */
 export class SimulatedMember {
-  readonly identity: TestMember;
+  /** Its keys change when governance rotates them. */
+  identity: TestMember;
   nextKeys: MemberKeys | undefined;
   cosigns = true;
   storage = new MemoryStorage();
   cosignerStore = new MemoryCosignerStore();
   sealStore: MemorySealStore;
-  readonly topic: MemoryTopic;
-  readonly cosignatureTopic: MemoryTopic;
-  peers: LocalPeer[] = [];
+  readonly topic: WatchedTopic;
+  readonly cosignatureTopic: WatchedTopic;
+  peers: PeerClient[] = [];
   engine: LedgerEngine | undefined;
   view: EngineView | undefined;
   /** Durable steps left until the process dies; undefined: it lives. */
   #stepsToDeath: number | undefined;
   dead = false;
+  /** Durable steps so far, and how often it was killed in one. */
+  steps = 0;
+  kills = 0;
+  /** The step that it was last killed in. */
+  killedAt: string | undefined;
 
   constructor(identity: TestMember, broker: MemoryBroker, cosignatures: MemoryBroker) {
     this.identity = identity;
     this.sealStore = new MemorySealStore(identity.writer);
-    this.topic = new MemoryTopic(broker);
-    this.cosignatureTopic = new MemoryTopic(cosignatures);
+    this.topic = new WatchedTopic(broker);
+    this.cosignatureTopic = new WatchedTopic(cosignatures);
+    this.topic.onStep = this.cosignatureTopic.onStep = (step) => this.#countDown(step);
     this.#watch();
     this.watchSealStore();
   }
@@ -55,12 +77,11 @@ export class SimulatedMember {
   }
 
   #watch(): void {
-    this.storage.onStep = () => this.#countDown();
-    this.cosignerStore.onStep = () => this.#countDown();
+    this.storage.onStep = this.cosignerStore.onStep = (step) => this.#countDown(step);
   }
 
   watchSealStore(): void {
-    this.sealStore.onStep = () => this.#countDown();
+    this.sealStore.onStep = (step) => this.#countDown(step);
   }
 
   /** Dies in the middle of a later step, before or after the `steps`-th durable operation from now. */
@@ -76,11 +97,13 @@ export class SimulatedMember {
     this.storage.crash(fraction);
   }
 
-  #countDown(): void {
+  #countDown(step: string): void {
     if (this.dead) throw new Killed();
-    if (this.#stepsToDeath === undefined) return;
-    if (--this.#stepsToDeath > 0) return;
+    this.steps++;
+    if (this.#stepsToDeath === undefined || --this.#stepsToDeath > 0) return;
     this.dead = true;
+    this.kills++;
+    this.killedAt = step;
     throw new Killed();
   }
 }
@@ -95,6 +118,10 @@ function consortiumOf(members: number): TestConsortium {
   return made;
 }
 
+/** The steps that make an event final when everybody takes them, in this order. */
+export const ROUND = ['read', 'seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'] as const;
+export type StepName = (typeof ROUND)[number] | 'relay';
+
 /** All members, both topics and one clock, in memory: nothing happens but by a call. */
 export class World {
   readonly random: Random;
@@ -102,12 +129,18 @@ export class World {
   readonly broker = new MemoryBroker();
   readonly cosignatures = new MemoryBroker();
   readonly members: SimulatedMember[];
+  /** Second processes that liars run with their own keys; not judged. */
+  readonly shadows: SimulatedMember[] = [];
   nowMs = 1_700_000_000_000;
   /** What each process is told over the log's own timers. */
   parameters: Partial<LedgerParameters> = PARAMETERS;
   /** Ids of all events that were committed, by author. */
   readonly events: { readonly id: string; readonly author: SimulatedMember }[] = [];
   readonly trace: string[] = [];
+  /** Keys that members have made for a rotation, by the new batch key: kept until it is in force. */
+  readonly preparedKeys = new Map<string, TestMember>();
+  /** Looks at a member after each of its steps. */
+  afterStep: (member: SimulatedMember) => void = () => {};
   #commits = 0;
 
   constructor(members: number, random: Random, consortium: TestConsortium = consortiumOf(members)) {
@@ -117,11 +150,19 @@ export class World {
     this.members = this.consortium.members.map(
       (identity) => new SimulatedMember(identity, this.broker, this.cosignatures),
     );
-    for (const member of this.members) {
-      member.peers = this.members
-        .filter((other) => other !== member)
-        .map((other) => new LocalPeer(other.identity.name, () => (other.dead ? undefined : other.view)));
-    }
+    for (const member of this.members) member.peers = this.peersOf(member.identity.name);
+  }
+
+  /** Everybody who steps. */
+  get crew(): readonly SimulatedMember[] {
+    return [...this.members, ...this.shadows];
+  }
+
+  /** All members but the named one, as it reaches them. */
+  peersOf(name: string): LocalPeer[] {
+    return this.members
+      .filter(({ identity }) => identity.name !== name)
+      .map((other) => new LocalPeer(other.identity.name, () => (other.dead ? undefined : other.view)));
   }
 
   async start(member: SimulatedMember, firstStart = false): Promise<void> {
@@ -161,7 +202,7 @@ export class World {
       if (!(error instanceof Killed)) throw error;
     }
     // A step of one member may have killed another, which it asked for something.
-    for (const other of this.members) if (other.dead) other.stop(this.random.next());
+    for (const other of this.crew) if (other.dead) other.stop(this.random.next());
   }
 
   commit(member: SimulatedMember): void {
@@ -170,39 +211,69 @@ export class World {
     this.events.push({ id: event.id, author: member });
   }
 
-  readonly steps: Record<string, (member: SimulatedMember) => Promise<void>> = {
-    read: (member) =>
-      this.guard(member, async (engine) => {
-        await engine.readStep(0);
-        if (engine.reader.state.state === 'halted') await engine.bootstrapStep();
-      }),
-    seal: (member) => this.guard(member, (engine) => engine.sealStep()),
-    cut: (member) => this.guard(member, (engine) => engine.cutStep()),
-    sign: (member) => this.guard(member, (engine) => engine.signStep()),
-    cosignatures: (member) => this.guard(member, (engine) => engine.cosignatureStep(0)),
-    peers: (member) => this.guard(member, (engine) => engine.peerStep()),
-    relay: (member) => this.guard(member, (engine) => engine.relayStep()),
+  /** Signs a governance record by this member and puts it on the topic that it sees. @returns the id that votes name */
+  act(member: SimulatedMember, act: GovernanceAct): string {
+    const { name, keys } = member.identity;
+    const signer = parseSignerKey(keys.batch);
+    const { frame, id } = buildGovernance({ log: this.consortium.origin, member: name, act, signer });
+    member.topic.broker.append(frame);
+    return id;
+  }
+
+  readonly steps: Readonly<Record<StepName, (engine: LedgerEngine) => Promise<unknown>>> = {
+    read: async (engine) => {
+      await engine.readStep(0);
+      if (engine.reader.state.state === 'halted') await engine.bootstrapStep();
+    },
+    seal: (engine) => engine.sealStep(),
+    cut: (engine) => engine.cutStep(),
+    sign: (engine) => engine.signStep(),
+    cosignatures: (engine) => engine.cosignatureStep(0),
+    peers: (engine) => engine.peerStep(),
+    relay: (engine) => engine.relayStep(),
   };
 
-  async step(name: string, member: SimulatedMember): Promise<void> {
+  async step(name: StepName, member: SimulatedMember): Promise<void> {
     this.trace.push(`${String(this.nowMs)} ${member.identity.name} ${name}`);
-    await this.steps[name]?.(member);
+    await this.guard(member, this.steps[name]);
+    this.afterStep(member);
+    this.#takeNewKeys(member);
+  }
+
+  /** A member whose new keys are in force, by a checkpoint that is final, is started again with them. */
+  #takeNewKeys(member: SimulatedMember): void {
+    const { engine, identity } = member;
+    if (engine === undefined || this.preparedKeys.size === 0) return;
+    const inForce = engine.governance.state.versions.findLast(({ from }) => from <= engine.finality.size);
+    const current = inForce?.members.find(({ name }) => name === identity.name);
+    const renewed = this.preparedKeys.get(current?.batchKey.text ?? '');
+    if (renewed === undefined || renewed.keys === identity.keys) return;
+    member.identity = renewed;
+    member.stop(this.random.next());
+  }
+
+  /** Everybody takes each step in turn. */
+  async round(elapsedMs: number, names: readonly StepName[] = ROUND): Promise<void> {
+    this.nowMs += elapsedMs;
+    for (const name of names) for (const member of this.crew) await this.step(name, member);
+  }
+
+  /** Whoever is down starts again. */
+  async startAll(): Promise<void> {
+    for (const member of this.crew) if (member.engine === undefined) await this.start(member);
   }
 
   /** Everybody up, nothing refused any more, and time for all timers: what can become final does. Ends early when `done` says so. */
   async settle(rounds: number, done: () => boolean, roundMs = 700): Promise<void> {
-    this.broker.stalled = false;
     this.cosignatures.stalled = false;
-    this.broker.landHeld();
     for (const member of this.members) {
       member.topic.broker.stalled = false;
-      for (const peer of member.peers) peer.reachable = true;
-      if (member.engine === undefined) await this.start(member);
+      member.topic.broker.landHeld();
+      for (const peer of member.peers) if (peer instanceof LocalPeer) peer.reachable = true;
     }
     for (let round = 0; round < rounds && !(round > 1 && done()); round++) {
-      this.nowMs += roundMs;
-      for (const name of ['read', 'seal', 'read', 'cut', 'read', 'sign', 'cosignatures', 'peers'])
-        for (const member of this.members) await this.step(name, member);
+      await this.startAll();
+      await this.round(roundMs);
     }
   }
 }
