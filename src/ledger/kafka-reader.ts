@@ -1,6 +1,7 @@
 import { sha256 } from '../hash.ts';
+import { sameHash } from './merkle/tree-hash.ts';
 import { clientFailure, judgeFetch, type ClientFailure, type FetchedMessage } from './kafka-fetch.ts';
-import { TransportError, type TopicAnchor, type TopicRead } from './transport.ts';
+import { TransportError, type Topic, type TopicAnchor, type TopicRead } from './transport.ts';
 
 interface FetchPartition {
   readonly partition: number;
@@ -35,19 +36,20 @@ export interface KafkaReaderOptions {
 }
 
 const PARTITION = 0;
+const THROTTLED_PAUSE_MS = 100;
 
 /**
- * Reads one partition by kafkajs's broker-level fetch: no consumer group that could skip or rewind silently, uncommitted isolation, and
- * after each disturbance (reconnect, change of leader) the last record handed out is read again and compared.
+ * Reads one partition by kafkajs's broker-level fetch: no consumer group that could skip or rewind silently, uncommitted isolation. Each
+ * reconnect and each change of leader is counted, so that the caller compares what it accepted before it takes more.
  */
 export class KafkaReader {
   readonly #cluster: KafkaCluster;
   readonly #options: KafkaReaderOptions;
   #closed = false;
   #leader: number | undefined;
-  #leaderEpoch = -1;
-  #delivered: TopicAnchor | undefined;
-  #mustCheckDelivered = false;
+  /** Furthest record that was handed out, and the leader epoch it was written under: what comes after it has no smaller one. */
+  #furthest: { readonly offset: bigint; readonly leaderEpoch: number } | undefined;
+  #interruptions = 0;
   #missingSinceMs: number | undefined;
 
   constructor(cluster: KafkaCluster, options: KafkaReaderOptions) {
@@ -59,13 +61,7 @@ export class KafkaReader {
     this.#closed = true;
   }
 
-  async read(args: {
-    fromOffset: bigint;
-    maximumBytes: number;
-    waitMs: number;
-    anchor?: TopicAnchor;
-    signal?: AbortSignal;
-  }): Promise<TopicRead> {
+  async read(args: Parameters<Topic['read']>[0]): Promise<TopicRead> {
     const untilMs = Date.now() + args.waitMs;
     let anchor = args.anchor;
     let failure: unknown;
@@ -75,7 +71,6 @@ export class KafkaReader {
       try {
         if (anchor !== undefined) await this.#checkAnchor(anchor);
         anchor = undefined;
-        await this.#checkDelivered(args.fromOffset);
         const read = await this.#fetchOnce(
           args.fromOffset,
           args.maximumBytes,
@@ -96,44 +91,46 @@ export class KafkaReader {
       } catch (error) {
         if (error instanceof TransportError) throw error;
         failure = error;
-        await this.#afterReadFailure(error, args.fromOffset);
+        await this.#afterReadFailure(error, anchor?.offset ?? args.fromOffset);
         await delay(100, args.signal);
       }
     } while (Date.now() < untilMs && args.signal?.aborted !== true);
-    if (failure !== undefined)
-      throw new TransportError('unavailable', clientFailure(failure).type ?? clientFailure(failure).name, {
-        cause: failure,
-      });
-    return { records: [], startOffset: 0n, endOffset: args.fromOffset };
+    if (failure !== undefined) throw unavailable(failure);
+    return this.#readNothing();
   }
 
-  /** One fetch from the leader; undefined when the broker throttled it or the leader changed meanwhile. */
+  /** One fetch from the leader; undefined when the broker throttled it. */
   async #fetchOnce(fromOffset: bigint, maximumBytes: number, waitMs: number): Promise<TopicRead | undefined> {
     const { leader, partition } = await this.#rawFetch(fromOffset, maximumBytes, waitMs);
     if (this.#leader !== undefined && this.#leader !== leader) {
-      this.#options.onNote('leader-change', new Error(`${this.#leader} to ${leader}`));
-      this.#leader = leader;
-      this.#mustCheckDelivered = true;
-      return undefined;
+      this.#interrupted('leader-change', new Error(`${this.#leader} to ${leader}`));
     }
     this.#leader = leader;
     if (partition === undefined) {
-      await delay(100);
+      await delay(THROTTLED_PAUSE_MS);
       return undefined;
     }
-    const continues = this.#delivered?.offset === fromOffset - 1n;
-    const judged = judgeFetch(partition.messages, fromOffset, continues ? this.#leaderEpoch : -1);
+    const isFurther = this.#furthest !== undefined && this.#furthest.offset < fromOffset;
+    const judged = judgeFetch(partition.messages, fromOffset, isFurther ? (this.#furthest?.leaderEpoch ?? -1) : -1);
     if (judged.odd !== undefined && judged.records.length === 0) throw judged.odd;
     const last = judged.records.at(-1);
-    if (last !== undefined) {
-      this.#leaderEpoch = judged.leaderEpoch;
-      this.#delivered = { offset: last.offset, hash: sha256(last.value) };
-    }
+    if (last !== undefined && (this.#furthest === undefined || last.offset > this.#furthest.offset))
+      this.#furthest = { offset: last.offset, leaderEpoch: judged.leaderEpoch };
     return {
       records: judged.records,
       startOffset: BigInt(partition.lastStartOffset),
       endOffset: BigInt(partition.highWatermark),
+      interruptions: this.#interruptions,
     };
+  }
+
+  /** A throttled fetch says nothing about where the log ends, and "read to the end" must not be guessed: that is asked by itself. */
+  async #readNothing(): Promise<TopicRead> {
+    try {
+      return { records: [], ...(await this.#limits()), interruptions: this.#interruptions };
+    } catch (error) {
+      throw unavailable(error);
+    }
   }
 
   async #rawFetch(
@@ -168,12 +165,6 @@ export class KafkaReader {
     return { leader: metadata.leader, partition };
   }
 
-  async #checkDelivered(fromOffset: bigint): Promise<void> {
-    if (!this.#mustCheckDelivered) return;
-    if (this.#delivered !== undefined && this.#delivered.offset < fromOffset) await this.#checkAnchor(this.#delivered);
-    this.#mustCheckDelivered = false;
-  }
-
   /**
    * Reads an already accepted record again. Right after a change of leader the new one's high watermark may lie behind what was already
    * read: that is waited out before it is called a truncation.
@@ -192,29 +183,34 @@ export class KafkaReader {
       throw new TransportError(
         partition.messages.length > 0 ? 'gap' : 'truncated',
         `accepted record ${offset} is gone`,
-        { offset },
+        { offset: partition.messages.length > 0 ? offset : BigInt(partition.highWatermark) },
       );
     }
-    if (!sameBytes(sha256(message.value ?? new Uint8Array(0)), hash)) {
+    if (!sameHash(sha256(message.value ?? new Uint8Array(0)), hash)) {
       throw new TransportError('anchor-mismatch', `record ${offset} is not the one accepted before`, { offset });
     }
   }
 
   /** Sorts a failed fetch: what can never be right is thrown with its kind, the rest is repaired for the next try. */
-  async #afterReadFailure(error: unknown, fromOffset: bigint): Promise<void> {
+  async #afterReadFailure(error: unknown, wanted: bigint): Promise<void> {
     const failure = clientFailure(error);
-    const at = { cause: error, offset: fromOffset };
     if (failure.type === 'OFFSET_OUT_OF_RANGE') {
       const limits = await this.#limitsNow(failure);
       if (limits === undefined) return;
       const { startOffset, endOffset } = limits;
-      const offset = this.#mustCheckDelivered && this.#delivered !== undefined ? this.#delivered.offset : fromOffset;
-      if (offset < startOffset)
-        throw new TransportError('trimmed', `wanted ${offset}, the log starts at ${startOffset}`, at);
-      if (offset > endOffset || fromOffset > endOffset)
-        throw new TransportError('truncated', `wanted ${fromOffset}, the log ends at ${endOffset}`, at);
+      if (wanted < startOffset)
+        throw new TransportError('trimmed', `wanted ${wanted}, the log starts at ${startOffset}`, {
+          cause: error,
+          offset: startOffset,
+        });
+      if (wanted > endOffset)
+        throw new TransportError('truncated', `wanted ${wanted}, the log ends at ${endOffset}`, {
+          cause: error,
+          offset: endOffset,
+        });
       return;
     }
+    const at = { cause: error, offset: wanted };
     if (failure.type === 'CORRUPT_MESSAGE')
       throw new TransportError('corrupt', 'the broker calls the record corrupt', at);
     if (failure.name === 'KafkaJSNotImplemented')
@@ -222,8 +218,7 @@ export class KafkaReader {
     if (failure.name === 'RangeError' || failure.name === 'TypeError' || failure.code === 'ERR_OUT_OF_RANGE') {
       throw new TransportError('corrupt', 'a fetch answer that cannot be decoded', at);
     }
-    this.#options.onNote('fetch-retry', error);
-    this.#mustCheckDelivered = true;
+    this.#interrupted('fetch-retry', error);
     if (failure.type === 'UNKNOWN_TOPIC_OR_PARTITION' || failure.name === 'KafkaJSTopicMetadataNotLoaded') {
       this.#missingSinceMs ??= Date.now();
       if (Date.now() - this.#missingSinceMs > this.#options.missingTopicMs) {
@@ -231,6 +226,11 @@ export class KafkaReader {
       }
     }
     await this.#reconnect(failure);
+  }
+
+  #interrupted(what: string, error: unknown): void {
+    this.#interruptions++;
+    this.#options.onNote(what, error);
   }
 
   /** Both ends of the log; undefined when they cannot be had before the leader is looked up anew. */
@@ -285,13 +285,14 @@ export class KafkaReader {
   }
 }
 
+function unavailable(failure: unknown): TransportError {
+  const { type, name } = clientFailure(failure);
+  return new TransportError('unavailable', type ?? name, { cause: failure });
+}
+
 function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds);
     signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
   });
-}
-
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
