@@ -1,6 +1,7 @@
 import { sha256 } from '../hash.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import { clientFailure, judgeFetch, type ClientFailure, type FetchedMessage } from './kafka-fetch.ts';
+import { delay, unlessAborted } from './kafka-wait.ts';
 import { TransportError, type Topic, type TopicAnchor, type TopicRead } from './transport.ts';
 
 interface FetchPartition {
@@ -37,6 +38,7 @@ export interface KafkaReaderOptions {
 
 const PARTITION = 0;
 const THROTTLED_PAUSE_MS = 100;
+const END_OFFSET_TIMEOUT_MS = 15_000;
 
 /**
  * Reads one partition by kafkajs's broker-level fetch: no consumer group that could skip or rewind silently, uncommitted isolation. Each
@@ -45,7 +47,7 @@ const THROTTLED_PAUSE_MS = 100;
 export class KafkaReader {
   readonly #cluster: KafkaCluster;
   readonly #options: KafkaReaderOptions;
-  #closed = false;
+  readonly #closing = new AbortController();
   #leader: number | undefined;
   /** Furthest record that was handed out, and the leader epoch it was written under: what comes after it has no smaller one. */
   #furthest: { readonly offset: bigint; readonly leaderEpoch: number } | undefined;
@@ -57,17 +59,25 @@ export class KafkaReader {
     this.#options = options;
   }
 
+  /** Ends what is under way: a broker that hangs is not waited for. */
   close(): void {
-    this.#closed = true;
+    this.#closing.abort(new TransportError('closed', 'topic is closed'));
   }
 
-  async read(args: Parameters<Topic['read']>[0]): Promise<TopicRead> {
+  read(args: Parameters<Topic['read']>[0]): Promise<TopicRead> {
+    const read = unlessAborted(this.#read(args), this.#closing.signal);
+    return unlessAborted(read, args.signal).catch((error: unknown) => {
+      if (error instanceof TransportError) throw error;
+      throw new TransportError('closed', 'the read was given up', { cause: error });
+    });
+  }
+
+  async #read(args: Parameters<Topic['read']>[0]): Promise<TopicRead> {
     const untilMs = Date.now() + args.waitMs;
     let anchor = args.anchor;
     let failure: unknown;
     let emptyBehind = 0;
     do {
-      if (this.#closed) throw new TransportError('closed', 'topic is closed');
       try {
         if (anchor !== undefined) await this.#checkAnchor(anchor);
         anchor = undefined;
@@ -94,7 +104,7 @@ export class KafkaReader {
         await this.#afterReadFailure(error, anchor?.offset ?? args.fromOffset);
         await delay(100, args.signal);
       }
-    } while (Date.now() < untilMs && args.signal?.aborted !== true);
+    } while (Date.now() < untilMs && args.signal?.aborted !== true && !this.#closing.signal.aborted);
     if (failure !== undefined) throw unavailable(failure);
     return this.#readNothing();
   }
@@ -176,7 +186,7 @@ export class KafkaReader {
       partition = (await this.#rawFetch(offset, 1, 100)).partition;
       if (partition !== undefined && (partition.messages.length > 0 || BigInt(partition.highWatermark) > offset)) break;
       await delay(100);
-    } while (Date.now() < untilMs && !this.#closed);
+    } while (Date.now() < untilMs && !this.#closing.signal.aborted);
     if (partition === undefined) throw new Error('anchor fetch throttled');
     const message = partition.messages.find((found) => BigInt(found.offset) === offset);
     if (message === undefined) {
@@ -268,31 +278,26 @@ export class KafkaReader {
     return { startOffset: await at(true), endOffset: await at(false) };
   }
 
-  async endOffset(): Promise<bigint> {
+  endOffset(): Promise<bigint> {
+    return unlessAborted(this.#endOffset(), this.#closing.signal);
+  }
+
+  async #endOffset(): Promise<bigint> {
     let failure: unknown;
-    for (let attempt = 0; attempt < 20; attempt++) {
-      if (this.#closed) throw new TransportError('closed', 'topic is closed');
+    for (const untilMs = Date.now() + END_OFFSET_TIMEOUT_MS; Date.now() < untilMs && !this.#closing.signal.aborted;) {
       try {
         return (await this.#limits()).endOffset;
       } catch (error) {
-        if (error instanceof TransportError) throw error;
         failure = error;
         await this.#reconnect(clientFailure(error));
-        await delay(150);
+        await delay(150, this.#closing.signal);
       }
     }
-    throw new TransportError('unavailable', 'the end of the topic cannot be had', { cause: failure });
+    throw unavailable(failure);
   }
 }
 
 function unavailable(failure: unknown): TransportError {
   const { type, name } = clientFailure(failure);
   return new TransportError('unavailable', type ?? name, { cause: failure });
-}
-
-function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
 }

@@ -102,7 +102,7 @@ export class ReplicaReader {
       return read.records.length;
     } catch (error) {
       if (!(error instanceof TransportError)) throw error;
-      await this.#failed(error);
+      if (signal?.aborted !== true) await this.#failed(error);
       return 0;
     }
   }
