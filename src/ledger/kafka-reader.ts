@@ -14,6 +14,11 @@ interface FetchAnswer {
   readonly clientSideThrottleTime: number;
   readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchPartition[] }[];
 }
+interface KafkaBroker {
+  fetch(request: object): Promise<FetchAnswer>;
+  /** Two connections: one for fetches, one for everything else. kafkajs puts a new socket into a connection that was lost, without a word. */
+  readonly connectionPool: { readonly pool: readonly { readonly socket?: object | undefined }[] };
+}
 /** kafkajs's own cluster object, which has the fetch without a consumer group; untyped there, so typed here. */
 export interface KafkaCluster {
   connect(): Promise<void>;
@@ -23,7 +28,7 @@ export interface KafkaCluster {
   refreshMetadata(): Promise<void>;
   removeBroker(address: { host: string | undefined; port: number | undefined }): void;
   findTopicPartitionMetadata(topic: string): readonly { partitionId: number; leader: number | null }[];
-  findBroker(query: { nodeId: string }): Promise<{ fetch(request: object): Promise<FetchAnswer> }>;
+  findBroker(query: { nodeId: string }): Promise<KafkaBroker>;
   fetchTopicsOffset(query: readonly object[]): Promise<readonly { partitions: readonly { offset: string }[] }[]>;
 }
 
@@ -37,6 +42,7 @@ export interface KafkaReaderOptions {
 }
 
 const PARTITION = 0;
+const FETCH_CONNECTION = 1;
 const THROTTLED_PAUSE_MS = 100;
 const END_OFFSET_TIMEOUT_MS = 15_000;
 
@@ -49,6 +55,8 @@ export class KafkaReader {
   readonly #options: KafkaReaderOptions;
   readonly #closing = new AbortController();
   #leader: number | undefined;
+  /** Socket of the last fetch: another one is a reconnect, which kafkajs does not tell. */
+  #socket: object | undefined;
   /** Furthest record that was handed out, and the leader epoch it was written under: what comes after it has no smaller one. */
   #furthest: { readonly offset: bigint; readonly leaderEpoch: number } | undefined;
   #interruptions = 0;
@@ -111,11 +119,7 @@ export class KafkaReader {
 
   /** One fetch from the leader; undefined when the broker throttled it. */
   async #fetchOnce(fromOffset: bigint, maximumBytes: number, waitMs: number): Promise<TopicRead | undefined> {
-    const { leader, partition } = await this.#rawFetch(fromOffset, maximumBytes, waitMs);
-    if (this.#leader !== undefined && this.#leader !== leader) {
-      this.#interrupted('leader-change', new Error(`${this.#leader} to ${leader}`));
-    }
-    this.#leader = leader;
+    const partition = await this.#rawFetch(fromOffset, maximumBytes, waitMs);
     if (partition === undefined) {
       await delay(THROTTLED_PAUSE_MS);
       return undefined;
@@ -143,11 +147,7 @@ export class KafkaReader {
     }
   }
 
-  async #rawFetch(
-    fromOffset: bigint,
-    maximumBytes: number,
-    waitMs: number,
-  ): Promise<{ leader: number; partition: FetchPartition | undefined }> {
+  async #rawFetch(fromOffset: bigint, maximumBytes: number, waitMs: number): Promise<FetchPartition | undefined> {
     const cluster = this.#cluster;
     const metadata = cluster
       .findTopicPartitionMetadata(this.#options.topic)
@@ -169,10 +169,19 @@ export class KafkaReader {
         },
       ],
     });
-    const partition = answer.responses
+    this.#noteWay(metadata.leader, broker.connectionPool.pool[FETCH_CONNECTION]?.socket);
+    return answer.responses
       .find((response) => response.topicName === this.#options.topic)
       ?.partitions.find((found) => found.partition === PARTITION);
-    return { leader: metadata.leader, partition };
+  }
+
+  /** Counts an interruption where an answer came another way than the one before. */
+  #noteWay(leader: number, socket: object | undefined): void {
+    if (this.#leader !== undefined && this.#leader !== leader)
+      this.#interrupted('leader-change', new Error(`${this.#leader} to ${leader}`));
+    else if (this.#socket !== undefined && this.#socket !== socket) this.#interrupted('reconnect', undefined);
+    this.#leader = leader;
+    this.#socket = socket;
   }
 
   /**
@@ -183,7 +192,7 @@ export class KafkaReader {
     const untilMs = Date.now() + this.#options.settleMs;
     let partition: FetchPartition | undefined;
     do {
-      partition = (await this.#rawFetch(offset, 1, 100)).partition;
+      partition = await this.#rawFetch(offset, 1, 100);
       if (partition !== undefined && (partition.messages.length > 0 || BigInt(partition.highWatermark) > offset)) break;
       await delay(100);
     } while (Date.now() < untilMs && !this.#closing.signal.aborted);

@@ -5,7 +5,12 @@ import type { FetchedMessage } from '../../src/ledger/kafka-fetch.ts';
 import { KafkaReader, type KafkaCluster } from '../../src/ledger/kafka-reader.ts';
 
 type Step =
-  | { readonly messages: readonly FetchedMessage[]; readonly leader?: number; readonly end?: number }
+  | {
+      readonly messages: readonly FetchedMessage[];
+      readonly leader?: number;
+      readonly end?: number;
+      readonly reconnect?: true;
+    }
   | { readonly error: Error }
   | 'throttled';
 
@@ -15,10 +20,12 @@ type Step =
  */
 function scripted(steps: Step[], limits = { start: 0, end: 100 }): KafkaReader {
   let leader = 1;
-  const fetch = async (): ReturnType<Awaited<ReturnType<KafkaCluster['findBroker']>>['fetch']> => {
+  const connection: { socket: object } = { socket: {} };
+  const fetch: Awaited<ReturnType<KafkaCluster['findBroker']>>['fetch'] = async () => {
     const step = steps.shift() ?? { messages: [] };
     if (step === 'throttled') return { clientSideThrottleTime: 0, responses: [] };
     if ('error' in step) throw step.error;
+    if (step.reconnect === true) connection.socket = {};
     const partition = {
       partition: 0,
       highWatermark: String(step.end ?? limits.end),
@@ -41,7 +48,7 @@ function scripted(steps: Step[], limits = { start: 0, end: 100 }): KafkaReader {
       if (next !== undefined && next !== 'throttled' && 'leader' in next) leader = next.leader ?? leader;
       return [{ partitionId: 0, leader }];
     },
-    findBroker: async () => ({ fetch }),
+    findBroker: async () => ({ fetch, connectionPool: { pool: [{}, connection] } }),
     fetchTopicsOffset: async ([query]) => {
       const { fromBeginning } = query as { fromBeginning: boolean };
       return [{ partitions: [{ offset: String(fromBeginning ? limits.start : limits.end) }] }];
@@ -99,7 +106,7 @@ describe('a Kafka reader under odd answers', () => {
     assert.deepEqual(read, { records: [], startOffset: 0n, endOffset: 100n, interruptions: 0 });
   });
 
-  test('failures and changes of leader are counted as interruptions, throttling is not', async () => {
+  test('failures, reconnects and changes of leader are counted as interruptions, throttling is not', async () => {
     const reader = scripted([
       { messages: [message(5)] },
       'throttled',
@@ -107,10 +114,12 @@ describe('a Kafka reader under odd answers', () => {
       { error: failed('KafkaJSConnectionClosedError') },
       { messages: [message(7)] },
       { messages: [message(8)], leader: 2 },
+      { messages: [message(9)], reconnect: true },
+      { messages: [message(10)] },
     ]);
     const counts = [];
-    for (const offset of [5, 6, 7, 8]) counts.push((await reader.read(at(offset, 1_000))).interruptions);
-    assert.deepEqual(counts, [0, 0, 1, 2]);
+    for (const offset of [5, 6, 7, 8, 9, 10]) counts.push((await reader.read(at(offset, 1_000))).interruptions);
+    assert.deepEqual(counts, [0, 0, 1, 2, 3, 3]);
   });
 
   test('an anchor that a new leader does not show yet is waited for, then truncated', async () => {
