@@ -7,13 +7,9 @@ import { kafkaJars } from './kafka-jars.ts';
 const FIRST_PORT = 19_092;
 const PORTS_SPANNED = 22;
 
-/**
- * Three brokers that keep their data in a folder, on the ports of the last start where they are free again.
- * Java processes do not notice that their parent was killed, so brokers of an earlier start are ended first.
- */
+/** Three brokers that keep their data in a folder, on the ports of the last start where they are free again. */
 export async function startBrokers(dir: string): Promise<KafkaCluster> {
   mkdirSync(dir, { recursive: true });
-  endEarlierBrokers(dir);
   const cluster = new KafkaCluster({ nodes: 3, basePort: await basePort(dir), dir, jars: await kafkaJars() });
   try {
     await cluster.start();
@@ -21,20 +17,7 @@ export async function startBrokers(dir: string): Promise<KafkaCluster> {
     await cluster.close();
     throw error;
   }
-  writeFileSync(join(dir, 'pids.json'), JSON.stringify(cluster.pids()));
   return cluster;
-}
-
-function endEarlierBrokers(dir: string): void {
-  const file = join(dir, 'pids.json');
-  if (!existsSync(file)) return;
-  for (const pid of JSON.parse(readFileSync(file, 'utf8')) as number[]) {
-    try {
-      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(dir)) process.kill(pid, 'SIGKILL');
-    } catch {
-      // Ended already, or not ours to end.
-    }
-  }
 }
 
 async function basePort(dir: string): Promise<number> {

@@ -87,6 +87,7 @@ export class KafkaCluster {
     const child = spawn('java', args, { stdio: ['ignore', log, log] });
     closeSync(log);
     this.#processes.set(node, child);
+    endWithThisProcess(child);
     for (const untilMs = Date.now() + 90_000; ; await delay(30)) {
       const text = readFileSync(logFile, 'utf8');
       if (text.slice(text.lastIndexOf(mark)).includes(READY)) return;
@@ -94,10 +95,6 @@ export class KafkaCluster {
         throw new Error(`broker ${node} did not start: ${text.slice(-1_500)}`);
       }
     }
-  }
-
-  pids(): number[] {
-    return [...this.#processes.values()].flatMap((child) => child.pid ?? []);
   }
 
   alive(node: number): boolean {
@@ -231,6 +228,16 @@ export class KafkaCluster {
       ...securitySettings(this.#options.security),
     };
   }
+}
+
+/** Java does not notice that its parent was killed: a shell that reads from us until we are gone, however we go, ends the broker then. */
+function endWithThisProcess(broker: ChildProcess): void {
+  const watch = spawn('sh', ['-c', 'read -r line; kill -9 "$0"', String(broker.pid)], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // In a group of its own: Ctrl-C in the terminal is for us alone.
+    detached: true,
+  });
+  broker.once('exit', () => watch.kill('SIGKILL'));
 }
 
 function securitySettings(security: KafkaSecurity | undefined): Record<string, string> {

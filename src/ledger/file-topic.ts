@@ -132,7 +132,7 @@ export class FileTopic implements Topic {
       bytes += value.length;
       records.push({ offset, value });
     }
-    return { records, startOffset, endOffset };
+    return { records, startOffset, endOffset, interruptions: 0 };
   }
 
   #ends(): { startOffset: bigint; endOffset: bigint } {

@@ -1,6 +1,8 @@
 import { sha256 } from '../hash.ts';
+import { sameHash } from './merkle/tree-hash.ts';
 import { clientFailure, judgeFetch, type ClientFailure, type FetchedMessage } from './kafka-fetch.ts';
-import { TransportError, type TopicAnchor, type TopicRead } from './transport.ts';
+import { delay, unlessAborted } from './kafka-wait.ts';
+import { TransportError, type Topic, type TopicAnchor, type TopicRead } from './transport.ts';
 
 interface FetchPartition {
   readonly partition: number;
@@ -12,6 +14,11 @@ interface FetchAnswer {
   readonly clientSideThrottleTime: number;
   readonly responses: readonly { readonly topicName: string; readonly partitions: readonly FetchPartition[] }[];
 }
+interface KafkaBroker {
+  fetch(request: object): Promise<FetchAnswer>;
+  /** Two connections: one for fetches, one for everything else. kafkajs puts a new socket into a connection that was lost, without a word. */
+  readonly connectionPool: { readonly pool: readonly { readonly socket?: object | undefined }[] };
+}
 /** kafkajs's own cluster object, which has the fetch without a consumer group; untyped there, so typed here. */
 export interface KafkaCluster {
   connect(): Promise<void>;
@@ -21,7 +28,7 @@ export interface KafkaCluster {
   refreshMetadata(): Promise<void>;
   removeBroker(address: { host: string | undefined; port: number | undefined }): void;
   findTopicPartitionMetadata(topic: string): readonly { partitionId: number; leader: number | null }[];
-  findBroker(query: { nodeId: string }): Promise<{ fetch(request: object): Promise<FetchAnswer> }>;
+  findBroker(query: { nodeId: string }): Promise<KafkaBroker>;
   fetchTopicsOffset(query: readonly object[]): Promise<readonly { partitions: readonly { offset: string }[] }[]>;
 }
 
@@ -35,19 +42,24 @@ export interface KafkaReaderOptions {
 }
 
 const PARTITION = 0;
+const FETCH_CONNECTION = 1;
+const THROTTLED_PAUSE_MS = 100;
+const END_OFFSET_TIMEOUT_MS = 15_000;
 
 /**
- * Reads one partition by kafkajs's broker-level fetch: no consumer group that could skip or rewind silently, uncommitted isolation, and
- * after each disturbance (reconnect, change of leader) the last record handed out is read again and compared.
+ * Reads one partition by kafkajs's broker-level fetch: no consumer group that could skip or rewind silently, uncommitted isolation. Each
+ * reconnect and each change of leader is counted, so that the caller compares what it accepted before it takes more.
  */
 export class KafkaReader {
   readonly #cluster: KafkaCluster;
   readonly #options: KafkaReaderOptions;
-  #closed = false;
+  readonly #closing = new AbortController();
   #leader: number | undefined;
-  #leaderEpoch = -1;
-  #delivered: TopicAnchor | undefined;
-  #mustCheckDelivered = false;
+  /** Socket of the last fetch: another one is a reconnect, which kafkajs does not tell. */
+  #socket: object | undefined;
+  /** Furthest record that was handed out, and the leader epoch it was written under: what comes after it has no smaller one. */
+  #furthest: { readonly offset: bigint; readonly leaderEpoch: number } | undefined;
+  #interruptions = 0;
   #missingSinceMs: number | undefined;
 
   constructor(cluster: KafkaCluster, options: KafkaReaderOptions) {
@@ -55,27 +67,28 @@ export class KafkaReader {
     this.#options = options;
   }
 
+  /** Ends what is under way: a broker that hangs is not waited for. */
   close(): void {
-    this.#closed = true;
+    this.#closing.abort(new TransportError('closed', 'topic is closed'));
   }
 
-  async read(args: {
-    fromOffset: bigint;
-    maximumBytes: number;
-    waitMs: number;
-    anchor?: TopicAnchor;
-    signal?: AbortSignal;
-  }): Promise<TopicRead> {
+  read(args: Parameters<Topic['read']>[0]): Promise<TopicRead> {
+    const read = unlessAborted(this.#read(args), this.#closing.signal);
+    return unlessAborted(read, args.signal).catch((error: unknown) => {
+      if (error instanceof TransportError) throw error;
+      throw new TransportError('closed', 'the read was given up', { cause: error });
+    });
+  }
+
+  async #read(args: Parameters<Topic['read']>[0]): Promise<TopicRead> {
     const untilMs = Date.now() + args.waitMs;
     let anchor = args.anchor;
     let failure: unknown;
     let emptyBehind = 0;
     do {
-      if (this.#closed) throw new TransportError('closed', 'topic is closed');
       try {
         if (anchor !== undefined) await this.#checkAnchor(anchor);
         anchor = undefined;
-        await this.#checkDelivered(args.fromOffset);
         const read = await this.#fetchOnce(
           args.fromOffset,
           args.maximumBytes,
@@ -96,51 +109,45 @@ export class KafkaReader {
       } catch (error) {
         if (error instanceof TransportError) throw error;
         failure = error;
-        await this.#afterReadFailure(error, args.fromOffset);
+        await this.#afterReadFailure(error, anchor?.offset ?? args.fromOffset);
         await delay(100, args.signal);
       }
-    } while (Date.now() < untilMs && args.signal?.aborted !== true);
-    if (failure !== undefined)
-      throw new TransportError('unavailable', clientFailure(failure).type ?? clientFailure(failure).name, {
-        cause: failure,
-      });
-    return { records: [], startOffset: 0n, endOffset: args.fromOffset };
+    } while (Date.now() < untilMs && args.signal?.aborted !== true && !this.#closing.signal.aborted);
+    if (failure !== undefined) throw unavailable(failure);
+    return this.#readNothing();
   }
 
-  /** One fetch from the leader; undefined when the broker throttled it or the leader changed meanwhile. */
+  /** One fetch from the leader; undefined when the broker throttled it. */
   async #fetchOnce(fromOffset: bigint, maximumBytes: number, waitMs: number): Promise<TopicRead | undefined> {
-    const { leader, partition } = await this.#rawFetch(fromOffset, maximumBytes, waitMs);
-    if (this.#leader !== undefined && this.#leader !== leader) {
-      this.#options.onNote('leader-change', new Error(`${this.#leader} to ${leader}`));
-      this.#leader = leader;
-      this.#mustCheckDelivered = true;
-      return undefined;
-    }
-    this.#leader = leader;
+    const partition = await this.#rawFetch(fromOffset, maximumBytes, waitMs);
     if (partition === undefined) {
-      await delay(100);
+      await delay(THROTTLED_PAUSE_MS);
       return undefined;
     }
-    const continues = this.#delivered?.offset === fromOffset - 1n;
-    const judged = judgeFetch(partition.messages, fromOffset, continues ? this.#leaderEpoch : -1);
+    const isFurther = this.#furthest !== undefined && this.#furthest.offset < fromOffset;
+    const judged = judgeFetch(partition.messages, fromOffset, isFurther ? (this.#furthest?.leaderEpoch ?? -1) : -1);
     if (judged.odd !== undefined && judged.records.length === 0) throw judged.odd;
     const last = judged.records.at(-1);
-    if (last !== undefined) {
-      this.#leaderEpoch = judged.leaderEpoch;
-      this.#delivered = { offset: last.offset, hash: sha256(last.value) };
-    }
+    if (last !== undefined && (this.#furthest === undefined || last.offset > this.#furthest.offset))
+      this.#furthest = { offset: last.offset, leaderEpoch: judged.leaderEpoch };
     return {
       records: judged.records,
       startOffset: BigInt(partition.lastStartOffset),
       endOffset: BigInt(partition.highWatermark),
+      interruptions: this.#interruptions,
     };
   }
 
-  async #rawFetch(
-    fromOffset: bigint,
-    maximumBytes: number,
-    waitMs: number,
-  ): Promise<{ leader: number; partition: FetchPartition | undefined }> {
+  /** A throttled fetch says nothing about where the log ends, and "read to the end" must not be guessed: that is asked by itself. */
+  async #readNothing(): Promise<TopicRead> {
+    try {
+      return { records: [], ...(await this.#limits()), interruptions: this.#interruptions };
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  async #rawFetch(fromOffset: bigint, maximumBytes: number, waitMs: number): Promise<FetchPartition | undefined> {
     const cluster = this.#cluster;
     const metadata = cluster
       .findTopicPartitionMetadata(this.#options.topic)
@@ -162,16 +169,19 @@ export class KafkaReader {
         },
       ],
     });
-    const partition = answer.responses
+    this.#noteWay(metadata.leader, broker.connectionPool.pool[FETCH_CONNECTION]?.socket);
+    return answer.responses
       .find((response) => response.topicName === this.#options.topic)
       ?.partitions.find((found) => found.partition === PARTITION);
-    return { leader: metadata.leader, partition };
   }
 
-  async #checkDelivered(fromOffset: bigint): Promise<void> {
-    if (!this.#mustCheckDelivered) return;
-    if (this.#delivered !== undefined && this.#delivered.offset < fromOffset) await this.#checkAnchor(this.#delivered);
-    this.#mustCheckDelivered = false;
+  /** Counts an interruption where an answer came another way than the one before. */
+  #noteWay(leader: number, socket: object | undefined): void {
+    if (this.#leader !== undefined && this.#leader !== leader)
+      this.#interrupted('leader-change', new Error(`${this.#leader} to ${leader}`));
+    else if (this.#socket !== undefined && this.#socket !== socket) this.#interrupted('reconnect', undefined);
+    this.#leader = leader;
+    this.#socket = socket;
   }
 
   /**
@@ -182,39 +192,44 @@ export class KafkaReader {
     const untilMs = Date.now() + this.#options.settleMs;
     let partition: FetchPartition | undefined;
     do {
-      partition = (await this.#rawFetch(offset, 1, 100)).partition;
+      partition = await this.#rawFetch(offset, 1, 100);
       if (partition !== undefined && (partition.messages.length > 0 || BigInt(partition.highWatermark) > offset)) break;
       await delay(100);
-    } while (Date.now() < untilMs && !this.#closed);
+    } while (Date.now() < untilMs && !this.#closing.signal.aborted);
     if (partition === undefined) throw new Error('anchor fetch throttled');
     const message = partition.messages.find((found) => BigInt(found.offset) === offset);
     if (message === undefined) {
       throw new TransportError(
         partition.messages.length > 0 ? 'gap' : 'truncated',
         `accepted record ${offset} is gone`,
-        { offset },
+        { offset: partition.messages.length > 0 ? offset : BigInt(partition.highWatermark) },
       );
     }
-    if (!sameBytes(sha256(message.value ?? new Uint8Array(0)), hash)) {
+    if (!sameHash(sha256(message.value ?? new Uint8Array(0)), hash)) {
       throw new TransportError('anchor-mismatch', `record ${offset} is not the one accepted before`, { offset });
     }
   }
 
   /** Sorts a failed fetch: what can never be right is thrown with its kind, the rest is repaired for the next try. */
-  async #afterReadFailure(error: unknown, fromOffset: bigint): Promise<void> {
+  async #afterReadFailure(error: unknown, wanted: bigint): Promise<void> {
     const failure = clientFailure(error);
-    const at = { cause: error, offset: fromOffset };
     if (failure.type === 'OFFSET_OUT_OF_RANGE') {
       const limits = await this.#limitsNow(failure);
       if (limits === undefined) return;
       const { startOffset, endOffset } = limits;
-      const offset = this.#mustCheckDelivered && this.#delivered !== undefined ? this.#delivered.offset : fromOffset;
-      if (offset < startOffset)
-        throw new TransportError('trimmed', `wanted ${offset}, the log starts at ${startOffset}`, at);
-      if (offset > endOffset || fromOffset > endOffset)
-        throw new TransportError('truncated', `wanted ${fromOffset}, the log ends at ${endOffset}`, at);
+      if (wanted < startOffset)
+        throw new TransportError('trimmed', `wanted ${wanted}, the log starts at ${startOffset}`, {
+          cause: error,
+          offset: startOffset,
+        });
+      if (wanted > endOffset)
+        throw new TransportError('truncated', `wanted ${wanted}, the log ends at ${endOffset}`, {
+          cause: error,
+          offset: endOffset,
+        });
       return;
     }
+    const at = { cause: error, offset: wanted };
     if (failure.type === 'CORRUPT_MESSAGE')
       throw new TransportError('corrupt', 'the broker calls the record corrupt', at);
     if (failure.name === 'KafkaJSNotImplemented')
@@ -222,8 +237,7 @@ export class KafkaReader {
     if (failure.name === 'RangeError' || failure.name === 'TypeError' || failure.code === 'ERR_OUT_OF_RANGE') {
       throw new TransportError('corrupt', 'a fetch answer that cannot be decoded', at);
     }
-    this.#options.onNote('fetch-retry', error);
-    this.#mustCheckDelivered = true;
+    this.#interrupted('fetch-retry', error);
     if (failure.type === 'UNKNOWN_TOPIC_OR_PARTITION' || failure.name === 'KafkaJSTopicMetadataNotLoaded') {
       this.#missingSinceMs ??= Date.now();
       if (Date.now() - this.#missingSinceMs > this.#options.missingTopicMs) {
@@ -231,6 +245,11 @@ export class KafkaReader {
       }
     }
     await this.#reconnect(failure);
+  }
+
+  #interrupted(what: string, error: unknown): void {
+    this.#interruptions++;
+    this.#options.onNote(what, error);
   }
 
   /** Both ends of the log; undefined when they cannot be had before the leader is looked up anew. */
@@ -268,30 +287,26 @@ export class KafkaReader {
     return { startOffset: await at(true), endOffset: await at(false) };
   }
 
-  async endOffset(): Promise<bigint> {
+  endOffset(): Promise<bigint> {
+    return unlessAborted(this.#endOffset(), this.#closing.signal);
+  }
+
+  async #endOffset(): Promise<bigint> {
     let failure: unknown;
-    for (let attempt = 0; attempt < 20; attempt++) {
-      if (this.#closed) throw new TransportError('closed', 'topic is closed');
+    for (const untilMs = Date.now() + END_OFFSET_TIMEOUT_MS; Date.now() < untilMs && !this.#closing.signal.aborted;) {
       try {
         return (await this.#limits()).endOffset;
       } catch (error) {
-        if (error instanceof TransportError) throw error;
         failure = error;
         await this.#reconnect(clientFailure(error));
-        await delay(150);
+        await delay(150, this.#closing.signal);
       }
     }
-    throw new TransportError('unavailable', 'the end of the topic cannot be had', { cause: failure });
+    throw unavailable(failure);
   }
 }
 
-function delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds);
-    signal?.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
-  });
-}
-
-function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+function unavailable(failure: unknown): TransportError {
+  const { type, name } = clientFailure(failure);
+  return new TransportError('unavailable', type ?? name, { cause: failure });
 }

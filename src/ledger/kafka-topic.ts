@@ -3,6 +3,7 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { classifyAppendFailure, clientFailure } from './kafka-fetch.ts';
 import { topicDrift } from './kafka-drift.ts';
 import { KafkaReader, type KafkaCluster } from './kafka-reader.ts';
+import { delay, unlessAborted } from './kafka-wait.ts';
 import { TransportError, type Topic, type TopicDescription, type TopicRead } from './transport.ts';
 
 export interface KafkaTopicOptions {
@@ -30,6 +31,9 @@ export interface KafkaTopicOptions {
 }
 
 const PARTITION = 0;
+/** Appends that may wait for their turn; more are refused, so that what waits in memory while the brokers are away is bounded. */
+export const MOST_WAITING_APPENDS = 256;
+const CLOSE_TIMEOUT_MS = 3_000;
 
 /**
  * A ledger topic on Apache Kafka by kafkajs 2.2.4 (pinned exactly: the broker-level fetch is one of its internals).
@@ -43,8 +47,9 @@ export class KafkaTopic implements Topic {
   #producer: Producer | undefined;
   #cluster: KafkaCluster | undefined;
   #reader: KafkaReader | undefined;
-  #closed = false;
+  readonly #closing = new AbortController();
   #appends: Promise<unknown> = Promise.resolve();
+  #waitingAppends = 0;
 
   constructor(options: KafkaTopicOptions) {
     mendIdleTimer();
@@ -56,16 +61,17 @@ export class KafkaTopic implements Topic {
     if (this.#reader !== undefined) return;
     const untilMs = Date.now() + (this.#options.connectTimeoutMs ?? 15_000);
     for (;;) {
+      this.#closing.signal.throwIfAborted();
       try {
         await this.#connectOnce();
         return;
       } catch (error) {
         await this.#disconnectAll();
-        if (error instanceof TransportError && error.code === 'topic-missing') throw error;
+        if (error instanceof TransportError && ['topic-missing', 'closed'].includes(error.code)) throw error;
         if (Date.now() >= untilMs)
           throw new TransportError('unavailable', 'no broker could be reached', { cause: error });
         this.#note('connect-retry', error);
-        await delay(300);
+        await delay(300, this.#closing.signal);
       }
     }
   }
@@ -121,12 +127,22 @@ export class KafkaTopic implements Topic {
       // One attempt a call (kafkajs refuses 0 for idempotent producers): each attempt's answer must be seen here.
       retry: { retries: Number.NaN },
     });
-    await producer.connect();
+    try {
+      await producer.connect();
+      this.#closing.signal.throwIfAborted();
+    } catch (error) {
+      // A half-open one would keep its sockets and timers, one for each attempt of a long outage.
+      await producer.disconnect().catch(() => undefined);
+      throw error;
+    }
     return producer;
   }
 
   append(value: Uint8Array): Promise<bigint> {
-    const result = this.#appends.then(() => this.#append(value));
+    if (this.#waitingAppends >= MOST_WAITING_APPENDS)
+      return Promise.reject(new TransportError('unavailable', 'too many appends wait for the brokers'));
+    this.#waitingAppends++;
+    const result = this.#appends.then(() => this.#append(value)).finally(() => this.#waitingAppends--);
     this.#appends = result.catch(() => undefined);
     return result;
   }
@@ -136,17 +152,17 @@ export class KafkaTopic implements Topic {
     let doubt = false;
     let last: unknown;
     do {
-      if (this.#closed) break;
+      if (this.#closing.signal.aborted) break;
       try {
-        this.#producer ??= await this.#newProducer();
+        this.#producer ??= await unlessAborted(this.#newProducer(), this.#closing.signal);
       } catch (error) {
         last = error;
         this.#note('producer-retry', error);
-        await delay(200);
+        await delay(200, this.#closing.signal);
         continue;
       }
       try {
-        return await this.#send(this.#producer, value);
+        return await unlessAborted(this.#send(this.#producer, value), this.#closing.signal);
       } catch (error) {
         last = error;
         const failure = classifyAppendFailure(clientFailure(error));
@@ -157,11 +173,13 @@ export class KafkaTopic implements Topic {
           throw new TransportError('unavailable', clientFailure(error).type ?? 'refused', { cause: error });
         if (failure !== 'not-stored') doubt = true;
         if (failure === 'producer-lost') break;
-        await delay(100);
+        await delay(100, this.#closing.signal);
       }
     } while (Date.now() < untilMs);
     if (!doubt)
-      throw new TransportError(this.#closed ? 'closed' : 'unavailable', 'nothing was stored', { cause: last });
+      throw new TransportError(this.#closing.signal.aborted ? 'closed' : 'unavailable', 'nothing was stored', {
+        cause: last,
+      });
     // kafkajs rolled its sequence number back: with this producer the broker could take the next, different record for a repeat of
     // this one, acknowledge it at this one's offset and drop it. Only a new producer is safe; the caller reads back what was stored.
     const spent = this.#producer;
@@ -229,9 +247,11 @@ export class KafkaTopic implements Topic {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort(new TransportError('closed', 'topic is closed'));
     this.#reader?.close();
-    await Promise.race([this.#disconnectAll(), delay(3_000)]);
+    const timeout = new AbortController();
+    await Promise.race([this.#disconnectAll(), delay(CLOSE_TIMEOUT_MS, timeout.signal)]);
+    timeout.abort();
   }
 
   async #disconnectAll(): Promise<void> {
@@ -244,7 +264,8 @@ export class KafkaTopic implements Topic {
   }
 
   #openReader(): KafkaReader {
-    if (this.#reader === undefined || this.#closed) throw new TransportError('closed', 'topic is not connected');
+    if (this.#reader === undefined || this.#closing.signal.aborted)
+      throw new TransportError('closed', 'topic is not connected');
     return this.#reader;
   }
 
@@ -311,8 +332,4 @@ function mendIdleTimer(): void {
     if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
   };
   prototype.idleTimerMended = true;
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

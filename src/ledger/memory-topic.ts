@@ -33,6 +33,8 @@ export class MemoryBroker {
   #nextFault: AppendFault | undefined;
   /** While true nothing is answered: appends and reads are `unavailable`. */
   stalled = false;
+  /** How often clients lost their way to it, as `TopicRead` tells. */
+  interruptions = 0;
   /** Wakes readers that wait. */
   readonly #waiting = new Set<() => void>();
 
@@ -193,7 +195,8 @@ export class MemoryTopic implements Topic {
       bytes += value.length;
       records.push({ offset: BigInt(offset), value });
     }
-    return { records, startOffset: BigInt(start), endOffset: BigInt(stored.length) };
+    const { interruptions } = this.broker;
+    return { records, startOffset: BigInt(start), endOffset: BigInt(stored.length), interruptions };
   }
 
   #checkAnchor(offset: bigint, hash: Uint8Array): void {

@@ -22,7 +22,7 @@ export type TransportCode =
   | 'corrupt';
 
 export class TransportError extends AppError<TransportCode> {
-  /** Transport offset at which the fault shows, where there is one. */
+  /** Transport offset at which the fault shows, where there is one: for `trimmed` the first one left, for `truncated` where the topic ends. */
   readonly offset: bigint | undefined;
   constructor(code: TransportCode, message: string, options?: { cause?: unknown; offset?: bigint }) {
     super(code, message, options);
@@ -42,6 +42,11 @@ export interface TopicRead {
   readonly startOffset: bigint;
   /** Offset that the next appended record would get, as known at this read. */
   readonly endOffset: bigint;
+  /**
+   * How often so far the way to the topic broke or led to another broker. Where it has grown since records were compared, those read now may
+   * be of another log: what was accepted is compared first.
+   */
+  readonly interruptions: number;
 }
 
 /** A record already accepted by the replica; the transport reads it again and compares before it reads on. */

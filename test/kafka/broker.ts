@@ -145,6 +145,14 @@ export async function makeTopic(
   return topic;
 }
 
+/** Removes the records before an offset. */
+export async function trimTopic(brokers: readonly string[], topic: string, offset: bigint | number): Promise<void> {
+  await withAdmin(brokers, async (admin) => {
+    await admin.fetchTopicOffsets(topic);
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: String(offset) }] });
+  });
+}
+
 /** Plain kafkajs, as anybody might write to the topic. */
 export async function plainProducer(
   brokers: readonly string[],

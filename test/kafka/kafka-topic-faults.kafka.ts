@@ -20,6 +20,7 @@ import {
   skipOwnBroker,
   startCluster,
   startProxy,
+  trimTopic,
   uniqueName,
   until,
   withAdmin,
@@ -121,10 +122,7 @@ describe('a Kafka topic on one broker that lies, forgets or falls', { skip: skip
     const topic = await makeTopic(brokers);
     await fill(brokers, topic, series('v', 0, 10));
     assert.equal((await look(brokers, topic, 50)).code, 'truncated');
-    await withAdmin(brokers, async (admin) => {
-      await admin.fetchTopicOffsets(topic);
-      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '6' }] });
-    });
+    await trimTopic(brokers, topic, 6);
     assert.equal((await look(brokers, topic, 3)).code, 'trimmed');
     assert.deepEqual(await look(brokers, topic, 6, { want: 4 }), { values: series('v', 6, 10), code: undefined });
   });
@@ -134,10 +132,7 @@ describe('a Kafka topic on one broker that lies, forgets or falls', { skip: skip
     await fill(brokers, topic, series('v', 0, 10));
     const opened = await openTopic(brokers, topic);
     assert.equal((await readAll(opened, 0, { want: 10 })).values.length, 10);
-    await withAdmin(brokers, async (admin) => {
-      await admin.fetchTopicOffsets(topic);
-      await admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: '10' }] });
-    });
+    await trimTopic(brokers, topic, 10);
     await fill(brokers, topic, ['n0', 'n1']);
     assert.deepEqual(await readAll(opened, 10, { want: 2 }), { values: ['n0', 'n1'], code: undefined });
     await opened.close();

@@ -2,7 +2,7 @@ import { after, before, describe } from 'node:test';
 import { KafkaTopic } from '../../src/ledger/kafka-topic.ts';
 import type { KafkaCluster } from '../../src/demo/kafka-cluster.ts';
 import { topicContract } from '../ledger/topic-contract.ts';
-import { givenBrokers, skipAnyBroker, startCluster, uniqueName, withAdmin } from './broker.ts';
+import { givenBrokers, skipAnyBroker, startCluster, trimTopic, uniqueName, withAdmin } from './broker.ts';
 
 describe('a Kafka topic on one real broker', { skip: skipAnyBroker }, () => {
   let cluster: KafkaCluster | undefined;
@@ -22,6 +22,7 @@ describe('a Kafka topic on one real broker', { skip: skipAnyBroker }, () => {
       const create = { replicationFactor: 1, minimumInsyncReplicas: 1 };
       return {
         client: () => new KafkaTopic({ brokers, topic, create, settleMs: 3_000 }),
+        trim: (offset) => trimTopic(brokers, topic, offset),
         cleanup: () => withAdmin(brokers, (admin) => admin.deleteTopics({ topics: [topic] })),
       };
     },

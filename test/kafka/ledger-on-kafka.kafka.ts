@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaCluster } from '../../src/demo/kafka-cluster.ts';
 import { SingleGateway } from '../support/single-gateway.ts';
-import { makeTopic, skipOwnBroker, startCluster, until, withAdmin } from './broker.ts';
+import { makeTopic, skipOwnBroker, startCluster, trimTopic, until, withAdmin } from './broker.ts';
 
 interface Health {
   readonly ledger: {
@@ -124,10 +124,7 @@ describe('a gateway whose ledger is on three real brokers', { skip: skipOwnBroke
   });
 
   test('records trimmed that the replica has: it goes on', async () => {
-    await withAdmin(cluster.brokers(), async (admin) => {
-      await admin.fetchTopicOffsets(ledgerTopic());
-      await admin.deleteTopicRecords({ topic: ledgerTopic(), partitions: [{ partition: 0, offset: '5' }] });
-    });
+    await trimTopic(cluster.brokers(), ledgerTopic(), 5);
     await underLoad(() => delay(500));
     await everythingAcknowledgedIsFinal();
   });

@@ -17,6 +17,11 @@ topicContract('file-topic', async () => {
   const dir = folder();
   return {
     client: () => new FileTopic({ path: join(dir, 'topic.db') }),
+    trim: async (offset) => {
+      const database = new DatabaseSync(join(dir, 'topic.db'));
+      database.prepare('DELETE FROM records WHERE id <= ?').run(offset);
+      database.close();
+    },
     cleanup: async () => rmSync(dir, { recursive: true, force: true }),
   };
 });

@@ -6,7 +6,11 @@ import { topicContract } from './topic-contract.ts';
 
 topicContract('memory-topic', async () => {
   const broker = new MemoryBroker();
-  return { client: () => new MemoryTopic(broker), cleanup: async () => {} };
+  return {
+    client: () => new MemoryTopic(broker),
+    trim: async (offset) => broker.trim(Number(offset)),
+    cleanup: async () => {},
+  };
 });
 
 describe('faults of the in-memory broker', () => {

@@ -6,6 +6,8 @@ import { TransportError, type Topic, type TopicRead, type TransportCode } from '
 /** One fresh, empty topic; `client()` makes an unconnected client of it, as another process would have. */
 export interface TopicUnderTest {
   client(): Topic;
+  /** Removes the records before an offset, as retention does. */
+  trim(offset: bigint): Promise<void>;
   cleanup(): Promise<void>;
 }
 
@@ -20,13 +22,13 @@ export function topicContract(
 ): void {
   const waitMs = options.waitMs ?? 5000;
 
-  async function withTopic(body: (topic: Topic, other: Topic) => Promise<void>): Promise<void> {
+  async function withTopic(body: (topic: Topic, other: Topic, made: TopicUnderTest) => Promise<void>): Promise<void> {
     const made = await makeTopic();
     const [topic, other] = [made.client(), made.client()];
     try {
       await topic.connect();
       await other.connect();
-      await body(topic, other);
+      await body(topic, other, made);
     } finally {
       await topic.close();
       await other.close();
@@ -48,7 +50,8 @@ export function topicContract(
     return records;
   }
 
-  const withCode = (code: TransportCode) => (error: unknown) => error instanceof TransportError && error.code === code;
+  const withCode = (code: TransportCode, offset?: bigint) => (error: unknown) =>
+    error instanceof TransportError && error.code === code && (offset === undefined || error.offset === offset);
 
   describe(`${name} keeps the topic contract`, () => {
     test('a new topic is empty and a read of it waits, then answers with nothing', async () => {
@@ -141,12 +144,12 @@ export function topicContract(
       });
     });
 
-    test('a read past the end is told apart as truncated', async () => {
+    test('a read past the end is told apart as truncated, with the end', async () => {
       await withTopic(async (topic) => {
         const offset = await topic.append(bytes('only'));
         await assert.rejects(
           topic.read({ fromOffset: offset + 5n, maximumBytes: 1000, waitMs: 50 }),
-          withCode('truncated'),
+          withCode('truncated', offset + 1n),
         );
       });
     });
@@ -163,14 +166,43 @@ export function topicContract(
       });
     });
 
-    test('an anchor past the end is told apart as truncated', async () => {
+    test('an anchor past the end is told apart as truncated, with the end', async () => {
       await withTopic(async (topic) => {
         const offset = await topic.append(bytes('only'));
         const anchor = { offset: offset + 3n, hash: sha256(bytes('gone')) };
         await assert.rejects(
           topic.read({ fromOffset: offset + 4n, maximumBytes: 1000, waitMs: 50, anchor }),
-          withCode('truncated'),
+          withCode('truncated', offset + 1n),
         );
+      });
+    });
+
+    test('what retention cut is told apart as trimmed, with the beginning; the rest is read', async () => {
+      await withTopic(async (topic, _other, made) => {
+        for (const value of ['a', 'b', 'c', 'd']) await topic.append(bytes(value));
+        await made.trim(2n);
+        const anchor = { offset: 1n, hash: sha256(bytes('b')) };
+        const args = { maximumBytes: 1000, waitMs: 50 };
+        await assert.rejects(topic.read({ ...args, fromOffset: 0n }), withCode('trimmed', 2n));
+        await assert.rejects(topic.read({ ...args, fromOffset: 2n, anchor }), withCode('trimmed', 2n));
+        const read = await readAll(topic, 2n, 2);
+        assert.deepEqual(
+          read.map((record) => text(record.value)),
+          ['c', 'd'],
+        );
+        assert.equal((await topic.read({ fromOffset: 4n, maximumBytes: 1000, waitMs: 0 })).startOffset, 2n);
+      });
+    });
+
+    test('a topic that is trimmed to its end is told apart from an empty one', async () => {
+      await withTopic(async (topic, _other, made) => {
+        for (const value of ['a', 'b']) await topic.append(bytes(value));
+        await made.trim(2n);
+        const args = { fromOffset: 2n, maximumBytes: 1000, waitMs: 0 };
+        assert.deepEqual((await topic.read(args)).records, []);
+        assert.equal(await topic.append(bytes('c')), 2n);
+        const anchor = { offset: 1n, hash: sha256(bytes('b')) };
+        await assert.rejects(topic.read({ ...args, waitMs: 50, anchor }), withCode('trimmed', 2n));
       });
     });
 
