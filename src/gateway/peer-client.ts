@@ -27,9 +27,10 @@ export function createPeerClient(options: { readonly member: string; readonly ur
     },
     blob: (hash) => get(`blob/${Buffer.from(hash).toString('hex')}`),
     tile: (level, index, width) => get(formatTilePath({ level, index, width })),
-    async knowsEvent(eventId) {
-      const { status } = await exchange(`${base}/receipt/${encodeURIComponent(eventId)}?${OWN_ONLY}`);
-      return status === 200 || status === 202;
+    async receipt(eventId) {
+      const { status, bytes } = await exchange(`${base}/receipt/${encodeURIComponent(eventId)}?${OWN_ONLY}`);
+      if (status === 200) return { state: 'final', receipt: bytes };
+      return { state: status === 202 || status === 410 ? 'known' : 'unknown' };
     },
     entryBundle: (index, width) => get(formatTilePath({ level: 'entries', index, width })),
   };

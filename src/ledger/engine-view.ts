@@ -1,6 +1,9 @@
+import { parseBatchHeader } from './batch.ts';
+import { BatchBodies } from './batch-bodies.ts';
 import { parseEntryBundle } from './entry-bundle.ts';
 import { encodeBase64 } from './encoding.ts';
 import { engineAlarms } from './engine-alarms.ts';
+import { readOrUndefined } from './format-error.ts';
 import { governanceReport, type GovernanceReport } from './governance-report.ts';
 import { acceptableRuleSets, latestVersion, type AdoptedRuleSet } from './governance-state.ts';
 import type { LedgerEngine } from './ledger-engine.ts';
@@ -32,11 +35,13 @@ const EVENT_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 /** The read side of one engine. */
 export class EngineView implements LedgerView {
   readonly #engine: LedgerEngine;
+  readonly #bodies: BatchBodies;
   readonly origin: string;
   readonly member: string | undefined;
 
   constructor(engine: LedgerEngine) {
     this.#engine = engine;
+    this.#bodies = new BatchBodies(engine.options.peers);
     this.origin = engine.genesis.origin;
     this.member = engine.options.member;
   }
@@ -74,17 +79,33 @@ export class EngineView implements LedgerView {
   receipt(eventId: string): ReceiptAnswer {
     const place = this.#place(eventId);
     if (place === undefined) return { state: 'unknown' };
-    const { finality, replica } = this.#engine;
-    const checkpoint = finality.covering(place.leafIndex);
+    const checkpoint = this.#engine.finality.covering(place.leafIndex);
+    if (checkpoint === undefined) return { state: 'pending', ...this.#signers(place) };
     const found = this.#found(eventId, place);
-    if (checkpoint === undefined || found === undefined) return { state: 'pending', ...this.#signers(place) };
+    if (found === undefined) return this.#pruned(place, []);
+    return { state: 'final', text: this.#receiptText(place, checkpoint, found) };
+  }
+
+  async fetchReceipt(eventId: string): Promise<ReceiptAnswer> {
+    const here = this.receipt(eventId);
+    const place = here.state === 'pruned' ? this.#place(eventId) : undefined;
+    const checkpoint = place && this.#engine.finality.covering(place.leafIndex);
+    if (place === undefined || checkpoint === undefined) return here;
+    const { body, ...asked } = await this.#bodies.fetch(parseBatchHeader(this.#header(place)).bodyHash);
+    const found = body && this.#found(eventId, place, body);
+    if (found === undefined) return this.#pruned(place, 'unreachable' in asked ? asked.unreachable : []);
+    return { state: 'final', text: this.#receiptText(place, checkpoint, found) };
+  }
+
+  #receiptText(place: EventPlace, checkpoint: Uint8Array, found: FoundEvent): string {
+    const { finality, replica } = this.#engine;
     const { size } = parseSignedCheckpoint(checkpoint).checkpoint;
     const path = buildInclusionProof(place.leafIndex, size, (level, index) => replica.tree.node(level, index));
     const nodes = found.events.map((event) => leafHash(event));
     const eventPath = buildInclusionProof(place.position, nodes.length, (level, index) => subtree(nodes, level, index));
     const history = this.#engine.governance.history(size, (at) => finality.noteAt(at));
     const extra = { event: found.event, header: found.header, path: eventPath, position: place.position, history };
-    return { state: 'final', text: formatReceipt({ index: place.leafIndex, path, checkpoint, extra }) };
+    return formatReceipt({ index: place.leafIndex, path, checkpoint, extra });
   }
 
   proofState(eventId: string): ProofState {
@@ -98,6 +119,15 @@ export class EngineView implements LedgerView {
   event(eventId: string): Uint8Array | undefined {
     const place = this.#place(eventId);
     return place === undefined ? undefined : this.#found(eventId, place)?.event;
+  }
+
+  async fetchEvent(eventId: string): Promise<Uint8Array | undefined> {
+    const place = this.#place(eventId);
+    if (place === undefined) return undefined;
+    const found = this.#found(eventId, place);
+    if (found !== undefined) return found.event;
+    const { body } = await this.#bodies.fetch(parseBatchHeader(this.#header(place)).bodyHash);
+    return body && this.#found(eventId, place, body)?.event;
   }
 
   head(writer: string): WriterChain | undefined {
@@ -213,18 +243,31 @@ export class EngineView implements LedgerView {
     };
   }
 
-  /** Undefined when the body is pruned or damaged here. */
-  #found(
-    eventId: string,
-    place: EventPlace,
-  ): { header: Uint8Array; event: Uint8Array; events: Uint8Array[] } | undefined {
-    const { header, body } = this.#engine.replica.leaf(place.leafIndex);
-    if (body === undefined) return undefined;
-    const events = parseEntryBundle(body, TILE_WIDTH);
+  #header(place: EventPlace): Uint8Array {
+    return this.#engine.replica.leaf(place.leafIndex).header;
+  }
+
+  #pruned(place: EventPlace, unreachable: readonly string[]): ReceiptAnswer {
+    return { state: 'pruned', author: parseBatchHeader(this.#header(place)).member, unreachable };
+  }
+
+  /** Undefined when the body is pruned or damaged here. @param fetched the body as a member gave it, which has the hash that the header names */
+  #found(eventId: string, place: EventPlace, fetched?: Uint8Array): FoundEvent | undefined {
+    const leaf = this.#engine.replica.leaf(place.leafIndex);
+    const { header } = leaf;
+    const body = fetched ?? leaf.body;
+    const events = body && readOrUndefined(() => parseEntryBundle(body, TILE_WIDTH));
+    if (events === undefined) return undefined;
     const event = events[place.position];
     if (event === undefined || !sameHash(eventKey(event), Buffer.from(eventId, 'base64url'))) return undefined;
     return { header, event, events };
   }
+}
+
+interface FoundEvent {
+  readonly header: Uint8Array;
+  readonly event: Uint8Array;
+  readonly events: readonly Uint8Array[];
 }
 
 /** Hash of a complete subtree over leaf hashes that are all at hand. */

@@ -13,6 +13,10 @@ export interface HeadReport {
   readonly batch: number;
 }
 
+/** `known`: there, but without a receipt yet or any more. */
+export type PeerReceipt =
+  { readonly state: 'final'; readonly receipt: Uint8Array } | { readonly state: 'known' | 'unknown' };
+
 /**
  * Another member's ledger routes. Nothing that comes back is believed without a check. Every method has a timeout of its own and rejects
  * when the peer cannot be reached; `undefined` means that the peer answered "not here" (404).
@@ -28,8 +32,8 @@ export interface PeerClient {
   blob(hash: Uint8Array): Promise<Uint8Array | undefined>;
   tile(level: number, index: number, width?: number): Promise<Uint8Array | undefined>;
   entryBundle(index: number, width?: number): Promise<Uint8Array | undefined>;
-  /** Whether the peer knows of an event, final or not. Optional: without it the peer is not asked. */
-  knowsEvent?(eventId: string): Promise<boolean>;
+  /** What the peer knows of an event, without asking others in turn. Optional: without it the peer is not asked. */
+  receipt?(eventId: string): Promise<PeerReceipt>;
   /** Asks the peer to append a sealed batch of ours to the topic. Optional: without it nothing is relayed. @returns whether it did */
   relay?(frame: Uint8Array): Promise<boolean>;
 }
