@@ -74,8 +74,11 @@ export function logRoutes(parts: GatewayParts): Router {
     const result = await ledger.addCheckpoint(await readBody(request, LONGEST_CHECKPOINT_REQUEST));
     response.status(result.status);
     if (result.status === 200) response.type('text/plain; charset=utf-8').send(result.cosignatures);
-    else if (result.status === 409) response.type('text/x.tlog.size').send(`${result.size}\n`);
-    else response.end();
+    else if (result.status === 409 && result.size !== undefined) {
+      // Clients compare the whole value: with a charset, which `type` and `send` would add, it is none that they know.
+      response.setHeader('Content-Type', 'text/x.tlog.size');
+      response.end(`${result.size}\n`);
+    } else response.end();
   });
   return router;
 }

@@ -74,8 +74,7 @@ export async function postCheckpoint(url: string, body: Uint8Array): Promise<Add
       return { status, cosignatures: Buffer.from(bytes).toString('utf8') };
     case 409: {
       const size = /^(0|[1-9]\d{0,15})\n$/.exec(Buffer.from(bytes).toString('latin1'))?.[1];
-      if (size === undefined) throw new PeerError('refused', 'a peer answered 409 without a size');
-      return { status, size: Number(size) };
+      return { status, size: size === undefined ? undefined : Number(size) };
     }
     case 400:
     case 403:

@@ -1,10 +1,10 @@
 /**
  * Answer to a C2SP tlog-witness `add-checkpoint`, without HTTP: 200 text/plain with cosignature lines; 409 text/x.tlog.size with the size as decimal text
- * and a newline; the others have no body. 503: this member's own replica is not there yet, ask again.
+ * and a newline, or without a size where it is the checkpoint's own and the root another; the others have no body. 503: this member's own replica is not there yet, ask again.
  */
 export type AddCheckpointResult =
   | { readonly status: 200; readonly cosignatures: string }
-  | { readonly status: 409; readonly size: number }
+  | { readonly status: 409; readonly size: number | undefined }
   | { readonly status: 400 | 403 | 404 | 422 | 503 };
 
 /** What a peer says of a writer's chain; believed only in the direction that makes us refuse. */

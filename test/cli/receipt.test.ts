@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
-import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { operationOutcome } from '../../src/fhir/outcome.ts';
+import { runCli } from '../support/run-cli.ts';
+import type { CliResult } from '../support/run-cli.ts';
 
-const CLI = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
 const event = (letter: string): string => letter.repeat(22);
 
 describe('concordat receipt', () => {
@@ -21,15 +20,10 @@ describe('concordat receipt', () => {
   before(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
   after(() => server.close());
 
-  function receipt(letter: string): Promise<{ code: number; stdout: string; stderr: string }> {
+  function receipt(letter: string): Promise<CliResult> {
     const address = server.address();
     const port = typeof address === 'object' ? address?.port : undefined;
-    const args = ['--disable-warning=ExperimentalWarning', CLI, 'receipt', event(letter)];
-    return new Promise((resolve) => {
-      execFile(process.execPath, [...args, '--url', `http://127.0.0.1:${port}`], (error, stdout, stderr) =>
-        resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
-      );
-    });
+    return runCli(['receipt', event(letter), '--url', `http://127.0.0.1:${port}`]);
   }
 
   test('0 with the receipt; 1 for no such event; 3 while it is pending, and once no member keeps its batch, with whom to ask', async () => {

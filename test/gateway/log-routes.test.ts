@@ -195,6 +195,7 @@ describe('the ledger over HTTP', () => {
     assert.deepEqual(Buffer.from(bodies.at(-1) ?? []), Buffer.from(body));
     for (const answer of [
       { status: 409, size: 12 },
+      { status: 409, size: undefined },
       { status: 403 },
       { status: 404 },
       { status: 422 },
@@ -202,6 +203,9 @@ describe('the ledger over HTTP', () => {
     ] as const) {
       result = answer;
       assert.deepEqual(await peer.addCheckpoint(body), answer);
+      const { headers } = await client.post('/ledger/add-checkpoint').send('old 0');
+      const isSize = answer.status === 409 && answer.size !== undefined;
+      assert.equal(headers['content-type'], isSize ? 'text/x.tlog.size' : undefined);
     }
     const large = await client.post('/ledger/add-checkpoint').send('x'.repeat(70_000));
     assert.equal(large.status, 413);
