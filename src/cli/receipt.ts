@@ -23,7 +23,10 @@ export function receiptCommand(program: Command): void {
     .option('--config <file>', 'take the address from a configuration')
     .option('--out <file>', 'write it there instead of to stdout')
     .option('--wait <seconds>', 'wait so long for the event to become final', '0')
-    .addHelpText('after', '\nExit codes: 0 fetched, 1 no such event, 3 not final yet, 4 not reachable.')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 fetched, 1 no such event, 3 not final yet or no longer to be proved here, 4 not reachable.',
+    )
     .action(
       runAction(async (event: string, options: ReceiptOptions) => {
         if (!/^[A-Za-z0-9_-]{22}$/.test(event))
@@ -46,8 +49,15 @@ async function fetchReceipt(url: string, untilMs: number): Promise<string> {
     const text = await response.text();
     if (response.status === 200) return text;
     if (response.status === 404) throw new CommandError('false', 'this member knows no such event');
+    if (response.status === 410) throw new CommandError('incomplete', prunedText(text));
     if (response.status !== 202) throw new CommandError('not-reachable', `the gateway answered ${response.status}`);
     if (Date.now() >= untilMs) throw new CommandError('incomplete', 'the event is not final yet; try again, or --wait');
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
+}
+
+/** What the gateway says of a batch whose body it no longer keeps: whom to ask. */
+function prunedText(outcome: string): string {
+  const issue = (JSON.parse(outcome) as { issue?: { details?: { text?: unknown } }[] }).issue?.[0];
+  return typeof issue?.details?.text === 'string' ? issue.details.text : 'the gateway answered 410';
 }

@@ -2,6 +2,7 @@ import type { Parameters } from '@medplum/fhirtypes';
 import { patientsOfNode } from '../fhir/compartment.ts';
 import { parseJsonText, type JsonNode } from '../fhir/json-text.ts';
 import { parseEvent } from '../ledger/event.ts';
+import { LedgerError } from '../ledger/ledger-error.ts';
 import type { LedgerView } from '../ledger/ledger-view.ts';
 import { formDigest } from '../provenance/digest.ts';
 import type { Outbox } from '../provenance/outbox.ts';
@@ -37,11 +38,11 @@ const RECORDS_LOOKED_AT = 1000;
 /**
  * Compares what was recorded when a version passed through here with what the upstream has today. The earliest record counts; it must itself be the one that its
  * event on the ledger commits to, else the version is unanchored.
- * @throws {ComplianceError} upstream: the version cannot be had now
+ * @throws {ComplianceError} upstream: the version cannot be had now | unavailable: too many events are being fetched from other members
  */
 export async function verifyVersion(address: VersionAddress, options: VerifyOptions): Promise<Parameters> {
   const today = await readToday(address, options);
-  const anchor = findAnchor(address, options);
+  const anchor = await findAnchor(address, options);
   const found = judge(address, today, anchor, options);
   const reason = found === 'match' && (await isDeletedBehindUs(address, options)) ? 'missing' : found;
   return {
@@ -103,7 +104,7 @@ function wasDeletedHere({ upstream, type, id }: VersionAddress, queries: RecordQ
     );
 }
 
-function findAnchor(address: VersionAddress, options: VerifyOptions): Anchor | undefined {
+async function findAnchor(address: VersionAddress, options: VerifyOptions): Promise<Anchor | undefined> {
   const { upstream, type, id, versionId } = address;
   const places = options.queries.find(
     { index: [[{ field: 'resource', upstream, type, id, versionId }]], newestFirst: false },
@@ -114,16 +115,29 @@ function findAnchor(address: VersionAddress, options: VerifyOptions): Anchor | u
     const entity = opened?.entities.find(
       (one) => one.upstream === upstream && one.type === type && one.id === id && one.versionId === versionId,
     );
-    if (opened === undefined || entity?.stored === undefined || !isCommitted(opened, options.ledger)) continue;
+    if (opened === undefined || entity?.stored === undefined || !(await isCommitted(opened, options.ledger))) continue;
     return { opened, form: entity.stored.f1 };
   }
   return undefined;
 }
 
-/** Whether the record is still the one that its event commits to. An event that has not reached the ledger yet says nothing against it. */
-function isCommitted({ record, recordText, salt }: OpenedRecord, ledger: LedgerView): boolean {
-  const event = ledger.event(record.id);
-  return event === undefined || parseEvent(event).commit === base64url(recordCommitment(salt, recordText));
+/**
+ * Whether the record is still the one that its event commits to. An event that has not reached the ledger yet says nothing against it; one that is there, but in a
+ * batch whose body is kept nowhere any more, can no longer be compared and says nothing for it.
+ */
+async function isCommitted({ record, recordText, salt }: OpenedRecord, ledger: LedgerView): Promise<boolean> {
+  const event = ledger.event(record.id) ?? (await fetchedEvent(record.id, ledger));
+  if (event === undefined) return ledger.proofState(record.id).state === 'unknown';
+  return parseEvent(event).commit === base64url(recordCommitment(salt, recordText));
+}
+
+async function fetchedEvent(eventId: string, ledger: LedgerView): Promise<Uint8Array | undefined> {
+  try {
+    return await ledger.fetchEvent?.(eventId);
+  } catch (cause) {
+    if (!(cause instanceof LedgerError)) throw cause;
+    throw new ComplianceError('unavailable', 'the event cannot be had from other members now', { cause });
+  }
 }
 
 function anchorParameters(

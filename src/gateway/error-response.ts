@@ -81,6 +81,8 @@ function gatewayFacts(error: GatewayError): ErrorFacts {
       return made(410, 'deleted');
     case 'cursor-expired':
       return made(410, 'expired');
+    case 'body-pruned':
+      return made(410, 'deleted');
     case 'precondition-failed':
       return made(412, 'conflict');
     case 'multiple-matches':

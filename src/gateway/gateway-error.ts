@@ -22,7 +22,8 @@ export type GatewayCode =
   | 'uncertain'
   | 'not-implemented'
   | 'rule-set-missing'
-  | 'cursor-expired';
+  | 'cursor-expired'
+  | 'body-pruned';
 
 export interface GatewayErrorDetail {
   /** What the client may read; fixed text or made of known vocabulary only, never of a value it sent. */

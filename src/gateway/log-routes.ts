@@ -5,14 +5,12 @@ import { parseTilePath } from '../ledger/tile.ts';
 import { readBody } from './body.ts';
 import { GatewayError } from './gateway-error.ts';
 import type { GatewayParts } from './parts.ts';
-import { OWN_ONLY } from './peer-client.ts';
+import { sendReceipt } from './receipt-route.ts';
 
 const LONGEST_CHECKPOINT_REQUEST = 64 * 1024;
 const LONGEST_FRAME = 1024 * 1024;
 const FOR_EVER = 'public, max-age=31536000, immutable';
 const NOW = 'no-cache';
-const PENDING_SECONDS = '1';
-const EVENT_ID = /^[A-Za-z0-9_-]{22}$/;
 
 /**
  * `/ledger/…`: this member's replica, for anybody, without a token (C2SP tlog-tiles and tlog-witness): what is here names no person. Beside them receipts,
@@ -34,23 +32,7 @@ export function logRoutes(parts: GatewayParts): Router {
     const bytes = id.level === 'entries' ? ledger.entryBundle(index, width) : ledger.tile(id.level, index, width);
     sendFound(response, bytes, 'application/octet-stream', FOR_EVER);
   });
-  router.get('/receipt/:eventId', async (request, response) => {
-    const { eventId } = request.params;
-    const receipt = ledger.receipt(eventId);
-    if (receipt.state === 'unknown') {
-      if (!(await isOnItsWay(parts, eventId, OWN_ONLY in request.query))) throw notHere();
-      response.status(202).setHeader('Retry-After', PENDING_SECONDS);
-      response.json({ state: 'pending', signers: 0, members: ledger.members().length });
-      return;
-    }
-    if (receipt.state === 'final') {
-      sendFound(response, Buffer.from(receipt.text, 'utf8'), 'text/plain; charset=utf-8', NOW);
-      return;
-    }
-    const { signers, members } = receipt;
-    response.status(202).setHeader('Retry-After', PENDING_SECONDS);
-    response.json({ state: 'pending', signers, members });
-  });
+  router.get('/receipt/:eventId', (request, response) => sendReceipt(parts, request, response));
   router.get('/blob/:hash', (request, response) => {
     if (!/^[0-9a-f]{64}$/.test(request.params.hash)) throw notHere();
     const bytes = ledger.blob(Buffer.from(request.params.hash, 'hex'));
@@ -95,23 +77,13 @@ export function logRoutes(parts: GatewayParts): Router {
     const result = await ledger.addCheckpoint(await readBody(request, LONGEST_CHECKPOINT_REQUEST));
     response.status(result.status);
     if (result.status === 200) response.type('text/plain; charset=utf-8').send(result.cosignatures);
-    else if (result.status === 409) response.type('text/x.tlog.size').send(`${result.size}\n`);
-    else response.end();
+    else if (result.status === 409 && result.size !== undefined) {
+      // Clients compare the whole value: with a charset, which `type` and `send` would add, it is none that they know.
+      response.setHeader('Content-Type', 'text/x.tlog.size');
+      response.end(`${result.size}\n`);
+    } else response.end();
   });
   return router;
-}
-
-/** Whether an event that no batch brought here yet stands in this gateway's records, or in what a peer knows. */
-async function isOnItsWay(
-  { compliance, peers = [] }: GatewayParts,
-  eventId: string,
-  isOwnOnly: boolean,
-): Promise<boolean> {
-  if (!EVENT_ID.test(eventId)) return false;
-  if (compliance.hasEvent(eventId)) return true;
-  if (isOwnOnly) return false;
-  const known = await Promise.all(peers.map((peer) => peer.knowsEvent?.(eventId).catch(() => false) ?? false));
-  return known.includes(true);
 }
 
 function statusOf(ledger: GatewayParts['ledger']): Record<string, unknown> {

@@ -27,9 +27,10 @@ export function createPeerClient(options: { readonly member: string; readonly ur
     },
     blob: (hash) => get(`blob/${Buffer.from(hash).toString('hex')}`),
     tile: (level, index, width) => get(formatTilePath({ level, index, width })),
-    async knowsEvent(eventId) {
-      const { status } = await exchange(`${base}/receipt/${encodeURIComponent(eventId)}?${OWN_ONLY}`);
-      return status === 200 || status === 202;
+    async receipt(eventId) {
+      const { status, bytes } = await exchange(`${base}/receipt/${encodeURIComponent(eventId)}?${OWN_ONLY}`);
+      if (status === 200) return { state: 'final', receipt: bytes };
+      return { state: status === 202 || status === 410 ? 'known' : 'unknown' };
     },
     history: () => get('history'),
     entryBundle: (index, width) => get(formatTilePath({ level: 'entries', index, width })),
@@ -74,8 +75,7 @@ export async function postCheckpoint(url: string, body: Uint8Array): Promise<Add
       return { status, cosignatures: Buffer.from(bytes).toString('utf8') };
     case 409: {
       const size = /^(0|[1-9]\d{0,15})\n$/.exec(Buffer.from(bytes).toString('latin1'))?.[1];
-      if (size === undefined) throw new PeerError('refused', 'a peer answered 409 without a size');
-      return { status, size: Number(size) };
+      return { status, size: size === undefined ? undefined : Number(size) };
     }
     case 400:
     case 403:

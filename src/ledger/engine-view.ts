@@ -1,6 +1,9 @@
+import { parseBatchHeader } from './batch.ts';
+import { BatchBodies } from './batch-bodies.ts';
 import { parseEntryBundle } from './entry-bundle.ts';
 import { encodeBase64 } from './encoding.ts';
 import { engineAlarms } from './engine-alarms.ts';
+import { readOrUndefined } from './format-error.ts';
 import { governanceReport, type GovernanceReport } from './governance-report.ts';
 import { acceptableRuleSets, latestVersion, type AdoptedRuleSet } from './governance-state.ts';
 import type { LedgerEngine } from './ledger-engine.ts';
@@ -32,6 +35,7 @@ const EVENT_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 /** The read side of one engine. */
 export class EngineView implements LedgerView {
   readonly #engine: LedgerEngine;
+  readonly #bodies: BatchBodies;
   readonly origin: string;
   readonly member: string | undefined;
   readonly past: readonly LedgerView[];
@@ -40,6 +44,7 @@ export class EngineView implements LedgerView {
   constructor(engine: LedgerEngine, past: readonly LedgerView[] = []) {
     this.#engine = engine;
     this.past = past;
+    this.#bodies = new BatchBodies(engine.options.peers);
     this.origin = engine.genesis.origin;
     this.member = engine.options.member;
   }
@@ -77,21 +82,43 @@ export class EngineView implements LedgerView {
   receipt(eventId: string): ReceiptAnswer {
     const place = this.#place(eventId);
     if (place === undefined) return this.#pastOf(eventId)?.receipt(eventId) ?? { state: 'unknown' };
-    const { finality, replica } = this.#engine;
-    const checkpoint = finality.covering(place.leafIndex);
+    const checkpoint = this.#checkpointFor(place);
+    if (checkpoint === undefined) return { state: 'pending', ...this.#signers(place) };
     const found = this.#found(eventId, place);
-    if (checkpoint === undefined || found === undefined) return { state: 'pending', ...this.#signers(place) };
+    if (found === undefined) return this.#pruned(place, []);
+    return { state: 'final', text: this.#receiptText(place, checkpoint, found) };
+  }
+
+  async fetchReceipt(eventId: string): Promise<ReceiptAnswer> {
+    const here = this.receipt(eventId);
+    const place = here.state === 'pruned' ? this.#place(eventId) : undefined;
+    const checkpoint = place && this.#checkpointFor(place);
+    if (place === undefined || checkpoint === undefined) return here;
+    const { body, ...asked } = await this.#bodies.fetch(parseBatchHeader(this.#header(place)).bodyHash);
+    const found = body && this.#found(eventId, place, body);
+    if (found === undefined) return this.#pruned(place, 'unreachable' in asked ? asked.unreachable : []);
+    return { state: 'final', text: this.#receiptText(place, checkpoint, found) };
+  }
+
+  /** The final checkpoint that a receipt is made for; undefined while there is none, or not all of what leads to its membership is here. */
+  #checkpointFor({ leafIndex }: EventPlace): Uint8Array | undefined {
+    const { finality, governance } = this.#engine;
+    const checkpoint = finality.covering(leafIndex);
+    if (checkpoint === undefined) return undefined;
+    const { size } = parseSignedCheckpoint(checkpoint).checkpoint;
+    const isWhole = governance.historySizes(size).every((at) => finality.noteAt(at) !== undefined);
+    return isWhole ? checkpoint : undefined;
+  }
+
+  #receiptText(place: EventPlace, checkpoint: Uint8Array, found: FoundEvent): string {
+    const { finality, replica } = this.#engine;
     const { size } = parseSignedCheckpoint(checkpoint).checkpoint;
     const path = buildInclusionProof(place.leafIndex, size, (level, index) => replica.tree.node(level, index));
     const nodes = found.events.map((event) => leafHash(event));
     const eventPath = buildInclusionProof(place.position, nodes.length, (level, index) => subtree(nodes, level, index));
-    const { governance } = this.#engine;
-    const history = governance.history(size, (at) => finality.noteAt(at));
-    // Without it, who has the genesis alone could not check the receipt.
-    if (history === undefined && governance.historySizes(size).length > 0)
-      return { state: 'pending', ...this.#signers(place) };
+    const history = this.#engine.governance.history(size, (at) => finality.noteAt(at));
     const extra = { event: found.event, header: found.header, path: eventPath, position: place.position, history };
-    return { state: 'final', text: formatReceipt({ index: place.leafIndex, path, checkpoint, extra }) };
+    return formatReceipt({ index: place.leafIndex, path, checkpoint, extra });
   }
 
   proofState(eventId: string): ProofState {
@@ -105,6 +132,15 @@ export class EngineView implements LedgerView {
   event(eventId: string): Uint8Array | undefined {
     const place = this.#place(eventId);
     return place === undefined ? this.#pastOf(eventId)?.event(eventId) : this.#found(eventId, place)?.event;
+  }
+
+  async fetchEvent(eventId: string): Promise<Uint8Array | undefined> {
+    const place = this.#place(eventId);
+    if (place === undefined) return this.#pastOf(eventId)?.fetchEvent?.(eventId);
+    const found = this.#found(eventId, place);
+    if (found !== undefined) return found.event;
+    const { body } = await this.#bodies.fetch(parseBatchHeader(this.#header(place)).bodyHash);
+    return body && this.#found(eventId, place, body)?.event;
   }
 
   head(writer: string): WriterChain | undefined {
@@ -231,18 +267,31 @@ export class EngineView implements LedgerView {
     };
   }
 
-  /** Undefined when the body is pruned or damaged here. */
-  #found(
-    eventId: string,
-    place: EventPlace,
-  ): { header: Uint8Array; event: Uint8Array; events: Uint8Array[] } | undefined {
-    const { header, body } = this.#engine.replica.leaf(place.leafIndex);
-    if (body === undefined) return undefined;
-    const events = parseEntryBundle(body, TILE_WIDTH);
+  #header(place: EventPlace): Uint8Array {
+    return this.#engine.replica.leaf(place.leafIndex).header;
+  }
+
+  #pruned(place: EventPlace, unreachable: readonly string[]): ReceiptAnswer {
+    return { state: 'pruned', author: parseBatchHeader(this.#header(place)).member, unreachable };
+  }
+
+  /** Undefined when the body is pruned or damaged here. @param fetched the body as a member gave it, which has the hash that the header names */
+  #found(eventId: string, place: EventPlace, fetched?: Uint8Array): FoundEvent | undefined {
+    const leaf = this.#engine.replica.leaf(place.leafIndex);
+    const { header } = leaf;
+    const body = fetched ?? leaf.body;
+    const events = body && readOrUndefined(() => parseEntryBundle(body, TILE_WIDTH));
+    if (events === undefined) return undefined;
     const event = events[place.position];
     if (event === undefined || !sameHash(eventKey(event), Buffer.from(eventId, 'base64url'))) return undefined;
     return { header, event, events };
   }
+}
+
+interface FoundEvent {
+  readonly header: Uint8Array;
+  readonly event: Uint8Array;
+  readonly events: readonly Uint8Array[];
 }
 
 /** Hash of a complete subtree over leaf hashes that are all at hand. */

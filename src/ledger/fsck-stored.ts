@@ -1,22 +1,25 @@
-import { parseSignedCheckpoint } from './checkpoint.ts';
-import { CosignaturePool } from './cosignature-pool.ts';
+import { parseEntryBundle } from './entry-bundle.ts';
+import { readOrUndefined } from './format-error.ts';
 import { fsckLog, type BodyState, type FsckFinding, type FsckReport } from './fsck.ts';
-import { FormatError } from './format-error.ts';
-import { versionAtSize } from './governance-state.ts';
-import { GovernanceLog } from './governance-log.ts';
-import { parseGenesis } from './genesis.ts';
+import { FsckLeaf } from './fsck-leaf.ts';
+import { checkFinals, FsckState } from './fsck-state.ts';
+import type { GovernanceState } from './governance-state.ts';
 import { LedgerError } from './ledger-error.ts';
-import { membershipOf } from './membership.ts';
 import { sameHash } from './merkle/tree-hash.ts';
-import { Replica } from './replica.ts';
+import { eventKey, Replica, type EventPlace } from './replica.ts';
 import type { JudgedRecord } from './replica-judge.ts';
 import { findFirstDifference } from './replica-reader.ts';
-import type { LedgerStorage } from './storage.ts';
+import type { LedgerStorage, StateStore } from './storage.ts';
+import { TILE_WIDTH } from './tile.ts';
 import { TransportError, type Topic } from './transport.ts';
 
+/** Of a replica that is damaged throughout, the first places tell enough. */
+const MAXIMUM_FINDINGS = 1000;
+
 /**
- * Checks a stored replica from its genesis, up to its latest final checkpoint: all that `fsckLog` does, and beside it what the replica noted of each leaf, the
- * event index, every final checkpoint that it keeps and, where a topic is given, that the topic still holds the same records.
+ * Checks a stored replica from its genesis: all that `fsckLog` does, also of leaves that no final checkpoint covers yet, and beside it what the replica noted of
+ * each leaf and where it keeps it, the event index, chains, cuts and governance, every final checkpoint that it keeps and, where a topic is given, that the
+ * topic still holds the same records.
  * @param options.storage opened read-only where a gateway may be running on it
  * @param options.topic connected
  */
@@ -26,35 +29,82 @@ export async function fsckStored(options: {
   readonly topic?: Topic;
   readonly onProgress?: (checked: number, size: number) => void;
 }): Promise<FsckReport> {
+  const { genesis, topic, onProgress } = options;
   const findings: FsckFinding[] = [];
   let replica: Replica;
-  let finals: readonly Uint8Array[];
+  let storage: LedgerStorage;
+  let last: Uint8Array | undefined;
   try {
+    storage = asOfNow(options.storage);
     // Damaged leaves are found, with their place, by the check itself.
-    replica = new Replica({ storage: options.storage, clock: () => 0, seed: 0, onDamagedLeaf: () => {} });
-    finals = options.storage.state.scan('final/').map(({ value }) => value);
+    replica = new Replica({ storage, clock: () => 0, seed: 0, onDamagedLeaf: () => {} });
+    last = storage.state.scan('final/', { reverse: true, limit: 1 })[0]?.value;
   } catch (error) {
     const detail = error instanceof LedgerError ? error.message : 'the stored state cannot be read';
     return failed({ fault: 'state', leafIndex: 0, detail });
   }
-  const last = finals.at(-1);
+  const leaves = new FsckLeaf(replica);
+  const state = new FsckState(storage, replica);
+  let governance: GovernanceState | undefined;
   const report = await fsckLog({
-    genesis: options.genesis,
-    ...(options.onProgress === undefined ? {} : { onProgress: options.onProgress }),
+    genesis,
+    ...(onProgress === undefined ? {} : { onProgress }),
+    treeSize: replica.head.size,
     source: {
       checkpoint: () => last,
       tile: (level, index, width) => replica.tree.tile(level, index, width),
       entryBundle: (index, width) => replica.tree.entryBundle(index, width),
-      blob: (hash) => replica.blob(hash),
+      blob: (hash) => blobOrUndefined(replica, hash),
     },
     bodyState: (index) => bodyState(replica, index),
-    onLeaf: (index, judged) => findings.push(...checkLeaf(replica, index, judged)),
+    onLeaf: (index, judged, intact) => {
+      state.take(index, judged);
+      if (findings.length < MAXIMUM_FINDINGS) findings.push(...checkLeaf({ replica, leaves, index, judged, intact }));
+    },
+    onEnd: (end) => (governance = end),
   });
-  // Where the tree itself is damaged, no root says anything.
-  if (report.findings.length === 0) findings.push(...checkFinals(replica, options, finals));
-  if (options.topic !== undefined) findings.push(...(await checkTopic(replica, options.topic)));
+  // Where the leaves themselves are damaged, nothing can be compared with them.
+  if (report.findings.length === 0 && findings.length === 0 && governance !== undefined) {
+    findings.push(...checkFinals({ replica, storage, genesis, governance }));
+    findings.push(...state.problems(leaves));
+  }
+  if (topic !== undefined) findings.push(...(await checkTopic(replica, topic)));
   const all = [...report.findings, ...findings].sort((a, b) => a.leafIndex - b.leafIndex);
   return { ...report, findings: all };
+}
+
+/**
+ * The storage as it is at one moment, although a gateway may be writing to it: the state is read by one statement, files only grow, and those that are opened
+ * now are still read when the gateway has removed them.
+ */
+function asOfNow(storage: LedgerStorage): LedgerStorage {
+  const rows = storage.state.scan('');
+  const files = new Map(storage.fileNames().map((name) => [name, storage.file(name)]));
+  const state: StateStore = {
+    get: (key) => rows.find((row) => row.key === key)?.value,
+    scan: (prefix, { from = prefix, limit, reverse = false } = {}) => {
+      const found = rows.filter(({ key }) => key.startsWith(prefix) && key >= from);
+      return (reverse ? found.toReversed() : found).slice(0, limit);
+    },
+    commit: () => {},
+  };
+  return {
+    state,
+    file: (name) => files.get(name) ?? storage.file(name),
+    fileNames: () => storage.fileNames(),
+    remove: () => {},
+    close: () => {},
+  };
+}
+
+/** A row of the index may lead to a leaf that is not there. */
+function blobOrUndefined(replica: Replica, hash: Uint8Array): Uint8Array | undefined {
+  try {
+    return replica.blob(hash);
+  } catch (error) {
+    if (error instanceof LedgerError) return undefined;
+    throw error;
+  }
 }
 
 function failed(finding: FsckFinding): FsckReport {
@@ -73,67 +123,38 @@ function bodyState(replica: Replica, index: number): BodyState {
   }
 }
 
-function checkLeaf(replica: Replica, index: number, judged: JudgedRecord): FsckFinding[] {
-  const found: FsckFinding[] = [];
+function checkLeaf(options: {
+  readonly replica: Replica;
+  readonly leaves: FsckLeaf;
+  readonly index: number;
+  readonly judged: JudgedRecord;
+  readonly intact: boolean;
+}): FsckFinding[] {
+  const { replica, leaves, index, judged, intact } = options;
   try {
-    const record = replica.leaves.record(index);
-    const noted = record.type === judged.type && record.verdict === judged.verdict;
-    if (!noted) {
-      const detail = `noted as ${record.type} ${record.verdict}, judged ${judged.type} ${judged.verdict}`;
-      found.push({ fault: 'verdict', leafIndex: index, detail });
-    }
-    for (const [position, id] of (judged.eventIds ?? []).entries()) {
-      const place = replica.place(id);
-      const isFirst = place !== undefined && place.leafIndex <= index;
-      if (isFirst && (place.leafIndex < index || place.position === position)) continue;
-      found.push({ fault: 'index', leafIndex: index, detail: `event ${String(position)} is not found by its id` });
-      break;
-    }
+    return [...leaves.check(index, judged, intact), ...indexProblem(replica, index, judged)];
   } catch (error) {
     if (!(error instanceof LedgerError)) throw error;
-    found.push({ fault: 'verdict', leafIndex: index, detail: error.message });
+    return [{ fault: 'verdict', leafIndex: index, detail: error.message }];
   }
-  return found;
 }
 
-function checkFinals(
-  replica: Replica,
-  { genesis, storage }: { genesis: Uint8Array; storage: LedgerStorage },
-  finals: readonly Uint8Array[],
-): FsckFinding[] {
-  const parsed = parseGenesis(genesis);
-  const found: FsckFinding[] = [];
-  let governance: GovernanceLog;
-  try {
-    governance = new GovernanceLog(parsed, replica, storage);
-  } catch (error) {
-    if (!(error instanceof LedgerError)) throw error;
-    return [{ fault: 'state', leafIndex: 0, detail: error.message }];
+function indexProblem(replica: Replica, index: number, judged: JudgedRecord): FsckFinding[] {
+  for (const [position, id] of (judged.eventIds ?? []).entries()) {
+    const place = replica.place(id);
+    // An id that stood in an earlier batch is found there.
+    if (place !== undefined && place.leafIndex <= index && sameHash(idAt(replica, place), id)) continue;
+    return [{ fault: 'index', leafIndex: index, detail: `event ${String(position)} is not found by its id` }];
   }
-  let before = 0;
-  for (const note of finals) {
-    const problem = problemOf(note, replica, governance, parsed.origin);
-    if (problem !== undefined) found.push({ fault: 'final', leafIndex: before, detail: problem });
-    else before = parseSignedCheckpoint(note).checkpoint.size;
-  }
-  return found;
+  return [];
 }
 
-function problemOf(note: Uint8Array, replica: Replica, governance: GovernanceLog, origin: string): string | undefined {
-  try {
-    const { size, root } = parseSignedCheckpoint(note).checkpoint;
-    if (size < 1 || size > replica.head.size) return 'a final checkpoint is larger than the replica';
-    if (!sameHash(replica.tree.root(size), root))
-      return `the final checkpoint of size ${String(size)} has another root`;
-    const membership = membershipOf(versionAtSize(governance.state, size));
-    const pool = new CosignaturePool(origin);
-    const learnt = pool.add(note, membership);
-    const signers = learnt === undefined ? 0 : pool.cosigners(learnt.signed, membership).length;
-    return signers < membership.quorum ? `the final checkpoint of size ${String(size)} lacks signatures` : undefined;
-  } catch (error) {
-    if (error instanceof FormatError || error instanceof LedgerError) return 'a final checkpoint cannot be read';
-    throw error;
-  }
+/** Id of the event at a place; no bytes where there is none. */
+function idAt(replica: Replica, { leafIndex, position }: EventPlace): Uint8Array {
+  const { record, body = new Uint8Array() } = replica.leaf(leafIndex);
+  const events = record.eventCount === 0 ? [] : (readOrUndefined(() => parseEntryBundle(body, TILE_WIDTH)) ?? []);
+  const event = events[position];
+  return event === undefined ? new Uint8Array() : eventKey(event);
 }
 
 async function checkTopic(replica: Replica, topic: Topic): Promise<FsckFinding[]> {

@@ -7,7 +7,7 @@ import { parseEntryBundle } from './entry-bundle.ts';
 import { FormatError, readOrUndefined } from './format-error.ts';
 import { parseGenesisHeader } from './genesis.ts';
 import { parseGovernanceHeader } from './governance-record.ts';
-import { versionAtSize } from './governance-state.ts';
+import { versionAtSize, type GovernanceState } from './governance-state.ts';
 import { claimedTree, type LogSource } from './log-source.ts';
 import { membershipOf } from './membership.ts';
 import { leafHash, nodeHash, sameHash, foldSubtrees } from './merkle/tree-hash.ts';
@@ -28,7 +28,7 @@ export type FsckFault =
   | 'root'
   | 'genesis'
   // of a stored replica only
-  /** What the replica noted of a leaf is not what its record gives. */
+  /** What the replica noted of a leaf, or where it keeps its parts, is not what its record gives. */
   | 'verdict'
   | 'index'
   /** A final checkpoint that the replica keeps does not hold. */
@@ -64,12 +64,16 @@ const MAXIMUM_FINDINGS = 1000;
 /**
  * Checks a whole log from its genesis: entries against tiles, tiles against each other, the root against the checkpoint, the checkpoint against the quorum in
  * force, headers and bodies against the leaves, and judges every record. Needs no trust in the source, and memory only for what is judged.
- * @param options.onLeaf told of each leaf and how it was judged here
+ * @param options.onLeaf told of each leaf and how it was judged here; not `intact` where its header is missing, so that it could not be
  */
 export async function fsckLog(options: {
   readonly source: LogSource;
   readonly genesis: Uint8Array;
-  readonly onLeaf?: (index: number, leaf: JudgedRecord) => void;
+  /** Leaves that the source has beyond its checkpoint: no root says anything of them yet, all else is checked. */
+  readonly treeSize?: number;
+  readonly onLeaf?: (index: number, leaf: JudgedRecord, intact: boolean) => void;
+  /** Told once of the governance state after the last leaf. */
+  readonly onEnd?: (governance: GovernanceState) => void;
   /** What is known of a body that the source does not give; `pruned` where nothing is. `never`: the record came without the body that its header names. */
   readonly bodyState?: (index: number) => BodyState;
   readonly onProgress?: (checked: number, size: number) => void;
@@ -86,6 +90,8 @@ class Fsck {
   readonly #levels: Uint8Array[][] = [[]];
   #events = 0;
   #pruned = 0;
+  /** Root that the leaves give for the checkpoint's size. */
+  #root: Uint8Array | undefined;
 
   constructor(options: Parameters<typeof fsckLog>[0]) {
     this.#options = options;
@@ -93,9 +99,9 @@ class Fsck {
   }
 
   async run(): Promise<FsckReport> {
-    const { source, onProgress } = this.#options;
+    const { source, onProgress, onEnd } = this.#options;
     const claimed = await this.#claimed();
-    const size = claimed?.size ?? 0;
+    const size = Math.max(claimed?.size ?? 0, this.#options.treeSize ?? 0);
     for (let first = 0; first < size; first += TILE_WIDTH) {
       const width = Math.min(TILE_WIDTH, size - first);
       const bundle = await source.entryBundle(first / TILE_WIDTH, width === TILE_WIDTH ? undefined : width);
@@ -104,15 +110,18 @@ class Fsck {
         this.#find('entry', first, 'the entry bundle is missing or malformed');
         break;
       }
-      await this.#checkTile(
-        0,
-        first / TILE_WIDTH,
-        entries.map((entry) => leafHash(entry)),
-      );
+      const hashes = entries.map((entry) => leafHash(entry));
+      const left = (claimed?.size ?? 0) - first;
+      if (left > 0 && left <= width) this.#root = this.#rootWith(hashes.slice(0, left));
+      await this.#checkTile(0, first / TILE_WIDTH, hashes);
       for (const [i, entry] of entries.entries()) await this.#checkEntry(first + i, entry);
       onProgress?.(first + width, size);
     }
-    if (claimed !== undefined && this.#replay.size === size) await this.#checkEnd(claimed);
+    if (this.#replay.size === size) {
+      await this.#checkLastTiles(size);
+      if (claimed !== undefined) this.#checkCheckpoint(claimed);
+      onEnd?.(this.#replay.governance);
+    }
     this.#findings.sort((a, b) => a.leafIndex - b.leafIndex);
     const { size: checked } = this.#replay;
     return {
@@ -168,11 +177,11 @@ class Fsck {
     if (named === undefined || !sameHash(sha256(named), hash)) {
       this.#find('header', index, 'the leaf’s header is missing or altered');
       // Its record cannot be judged: a gap in its writer's chain would only repeat this finding.
-      return this.#take(index, new Uint8Array(), false);
+      return this.#take(index, new Uint8Array(), { intact: false });
     }
-    if (isVoidLeaf(entry)) return this.#take(index, named, false);
+    if (isVoidLeaf(entry)) return this.#take(index, named);
     const { body, assumed } = await this.#bodyOf(index, named);
-    this.#take(index, recordOf(named, body), assumed);
+    this.#take(index, recordOf(named, body), { assumeBody: assumed });
   }
 
   /** The body that a header names; empty where it names none or it is not to be had. */
@@ -193,30 +202,40 @@ class Fsck {
     return { body: none, assumed: true };
   }
 
-  #take(index: number, record: Uint8Array, assumeBody: boolean): void {
-    const judged = this.#replay.take(record, assumeBody);
+  #take(index: number, record: Uint8Array, how: { assumeBody?: boolean; intact?: boolean } = {}): void {
+    const judged = this.#replay.take(record, how.assumeBody);
     if (index === 0 && judged.verdict !== 'accepted') this.#find('genesis', 0, 'leaf 0 is not the pinned genesis');
     if (judged.verdict === 'accepted') this.#events += judged.eventIds?.length ?? 0;
     else if (judged.verdict !== 'duplicate' && this.#refused.length < MAXIMUM_FINDINGS)
       this.#refused.push({ leafIndex: index, verdict: judged.verdict });
-    this.#options.onLeaf?.(index, judged);
+    this.#options.onLeaf?.(index, judged, how.intact ?? true);
   }
 
-  async #checkEnd({ note, size, root }: { note: Uint8Array; size: number; root: Uint8Array }): Promise<void> {
+  async #checkLastTiles(size: number): Promise<void> {
     for (let level = 1; level < this.#levels.length; level++) {
       const hashes = this.#levels[level] ?? [];
       const index = Math.floor(size / TILE_WIDTH ** (level + 1));
       if (hashes.length > 0) await this.#checkTile(level, index, hashes);
     }
-    const subtrees = this.#levels.toReversed().flatMap((hashes) => completeSubtrees(hashes));
+  }
+
+  /** Root of all complete tiles so far and these leaves of the next one. */
+  #rootWith(leaves: readonly Uint8Array[]): Uint8Array {
+    const above = this.#levels.slice(1).toReversed();
+    return foldSubtrees([...above, leaves].flatMap((hashes) => completeSubtrees(hashes)));
+  }
+
+  #checkCheckpoint({ note, size, root }: { note: Uint8Array; size: number; root: Uint8Array }): void {
     // Damage that was found with its place explains another root.
-    if (this.#findings.length === 0 && !sameHash(foldSubtrees(subtrees), root))
+    const isExplained = this.#findings.some(({ leafIndex }) => leafIndex < size);
+    if (!isExplained && (this.#root === undefined || !sameHash(this.#root, root)))
       this.#find('root', 0, 'the leaves give another root than the checkpoint');
     const membership = membershipOf(versionAtSize(this.#replay.governance, size));
     const pool = new CosignaturePool(parseSignedCheckpoint(note).checkpoint.origin);
     const learnt = pool.add(note, membership);
-    if (learnt === undefined || pool.cosigners(learnt.signed, membership).length < membership.quorum)
-      this.#find('checkpoint', size - 1, 'the checkpoint is not signed by a quorum');
+    const isFinal =
+      learnt?.originSigned === true && pool.cosigners(learnt.signed, membership).length >= membership.quorum;
+    if (!isFinal) this.#find('checkpoint', size - 1, 'the checkpoint is not signed by a quorum');
   }
 
   #find(fault: FsckFault, leafIndex: number, detail: string): void {

@@ -33,7 +33,17 @@ export interface RuleSetView {
 export type ReceiptAnswer =
   | { readonly state: 'final'; readonly text: string }
   | { readonly state: 'pending'; readonly signers: number; readonly members: number }
+  /** Final, but its batch's body is no longer kept here. */
+  | PrunedReceipt
   | { readonly state: 'unknown' };
+
+export interface PrunedReceipt {
+  readonly state: 'pruned';
+  /** Name of the member that wrote the event. */
+  readonly author: string;
+  /** Members that were asked for the body and did not answer; they may have it. */
+  readonly unreachable: readonly string[];
+}
 
 /** `unknown` also stands for queued and sealed events: only the recorder knows those. */
 export type ProofState =
@@ -161,9 +171,16 @@ export interface LedgerView {
   blob(hash: Uint8Array): Uint8Array | undefined;
   /** @param eventId base64url of 16 bytes, of any member's event */
   receipt(eventId: string): ReceiptAnswer;
+  /**
+   * As `receipt`, but where the batch's body is no longer kept here, members are asked for it. Optional: without it nobody is asked.
+   * @throws {LedgerError} unavailable: too many are being fetched
+   */
+  fetchReceipt?(eventId: string): Promise<ReceiptAnswer>;
   proofState(eventId: string): ProofState;
   /** Bytes of an accepted event, exactly as its author wrote them. */
   event(eventId: string): Uint8Array | undefined;
+  /** As `event`, but where the batch's body is no longer kept here, members are asked for it. @throws {LedgerError} unavailable */
+  fetchEvent?(eventId: string): Promise<Uint8Array | undefined>;
   /** @param writer `<member>/<writer>`; the bare writer name finds the first member's that has one of that name */
   head(writer: string): WriterChain | undefined;
   members(): readonly MemberView[];

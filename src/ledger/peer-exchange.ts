@@ -6,7 +6,7 @@ import type { LedgerLog } from './ledger-options.ts';
 import { buildConsistencyProof } from './merkle/proof.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { parseVerifierKey } from './note-key.ts';
-import { parseNote, parseSignatureLine, verifyNote } from './note.ts';
+import { formatNote, parseNote, parseSignatureLine, verifyNote } from './note.ts';
 import { encodeUtf8 } from './encoding.ts';
 import type { AddCheckpointResult, PeerClient, WitnessClient } from './peer.ts';
 import type { Replica } from './replica.ts';
@@ -108,7 +108,7 @@ export class PeerExchange {
       this.#options.witnesses.map((witness) =>
         this.#attempt(witness, async () => {
           if ((this.#outside.get(witness.name)?.size ?? 0) >= size) return;
-          const lines = await this.#submit(witness, note);
+          const lines = await this.#submit(witness, withoutCosignatures(note));
           if (lines !== undefined && isCosignedBy(note, lines, witness))
             this.#outside.set(witness.name, { size, lines });
         }),
@@ -145,7 +145,8 @@ export class PeerExchange {
         return result.cosignatures;
       }
       // A witness that lies about its size only makes itself useless: the number goes into nothing but the next request.
-      if (result.status !== 409 || !Number.isSafeInteger(result.size) || result.size < 0) return undefined;
+      if (result.status !== 409 || result.size === undefined || !Number.isSafeInteger(result.size)) return undefined;
+      if (result.size < 0) return undefined;
       contact.signedSize = result.size;
     }
     return undefined;
@@ -193,6 +194,15 @@ function isCosignedBy(note: Uint8Array, lines: string, witness: WitnessClient): 
     if (error instanceof FormatError || error instanceof VerificationError) return false;
     throw error;
   }
+}
+
+/** The note with the log's own signatures alone: a witness looks at no others, and some refuse requests that are longer than 10 kB. */
+function withoutCosignatures(note: Uint8Array): Uint8Array {
+  const { note: parsed, checkpoint } = parseSignedCheckpoint(note);
+  return formatNote(
+    parsed.text,
+    parsed.signatures.filter(({ name }) => name === checkpoint.origin),
+  );
 }
 
 /** The note with a witness's signature lines behind its own. */

@@ -1,10 +1,10 @@
 /**
  * Answer to a C2SP tlog-witness `add-checkpoint`, without HTTP: 200 text/plain with cosignature lines; 409 text/x.tlog.size with the size as decimal text
- * and a newline; the others have no body. 503: this member's own replica is not there yet, ask again.
+ * and a newline, or without a size where it is the checkpoint's own and the root another; the others have no body. 503: this member's own replica is not there yet, ask again.
  */
 export type AddCheckpointResult =
   | { readonly status: 200; readonly cosignatures: string }
-  | { readonly status: 409; readonly size: number }
+  | { readonly status: 409; readonly size: number | undefined }
   | { readonly status: 400 | 403 | 404 | 422 | 503 };
 
 /** What a peer says of a writer's chain; believed only in the direction that makes us refuse. */
@@ -12,6 +12,10 @@ export interface HeadReport {
   readonly writer: string;
   readonly batch: number;
 }
+
+/** `known`: there, but without a receipt yet or any more. */
+export type PeerReceipt =
+  { readonly state: 'final'; readonly receipt: Uint8Array } | { readonly state: 'known' | 'unknown' };
 
 /**
  * Another member's ledger routes. Nothing that comes back is believed without a check. Every method has a timeout of its own and rejects
@@ -30,8 +34,8 @@ export interface PeerClient {
   entryBundle(index: number, width?: number): Promise<Uint8Array | undefined>;
   /** How the membership came to be. Optional: without it the peer is not asked. */
   history?(): Promise<Uint8Array | undefined>;
-  /** Whether the peer knows of an event, final or not. Optional: without it the peer is not asked. */
-  knowsEvent?(eventId: string): Promise<boolean>;
+  /** What the peer knows of an event, without asking others in turn. Optional: without it the peer is not asked. */
+  receipt?(eventId: string): Promise<PeerReceipt>;
   /** Asks the peer to append a sealed batch of ours to the topic. Optional: without it nothing is relayed. @returns whether it did */
   relay?(frame: Uint8Array): Promise<boolean>;
 }

@@ -62,7 +62,8 @@ function compareWithLast(
   const lastSize = last?.size ?? 0;
   if (oldSize !== lastSize) return { status: 409, size: lastSize };
   if (last === undefined || lastSize === 0) return proof.length === 0 ? undefined : { status: 422 };
-  if (lastSize === checkpoint.size && !sameHash(last.root, checkpoint.root)) return { status: 409, size: lastSize };
+  // Without a size: to come back with it would lead nowhere.
+  if (lastSize === checkpoint.size && !sameHash(last.root, checkpoint.root)) return { status: 409, size: undefined };
   try {
     verifyConsistency({ size1: lastSize, size2: checkpoint.size, root1: last.root, root2: checkpoint.root, proof });
     return undefined;

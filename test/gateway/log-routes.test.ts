@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import type { OperationOutcome } from '@medplum/fhirtypes';
 import supertest from 'supertest';
+import { encodeUtf8 } from '../../src/ledger/encoding.ts';
+import { parseEvent } from '../../src/ledger/event.ts';
+import { LedgerError } from '../../src/ledger/ledger-error.ts';
 import { createPeerClient } from '../../src/gateway/peer-client.ts';
 import { PeerError } from '../../src/gateway/peer-error.ts';
 import type { LedgerView } from '../../src/ledger/ledger-view.ts';
 import type { AddCheckpointResult } from '../../src/ledger/peer.ts';
+import { exampleEvent, SmallLog } from '../ledger/support/small-log.ts';
 import { openGateway } from '../support/gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { emptyLedgerView } from '../support/ledger-view.ts';
@@ -32,7 +37,14 @@ describe('the ledger over HTTP', () => {
     genesisBytes: () => bytes('{}'),
     receipt: (id) => {
       if (id === 'final') return { state: 'final', text: 'c2sp.org/tlog-proof@v1\n' };
+      if (id.startsWith('pruned')) return { state: 'pruned', author: 'clinics', unreachable: [] };
       return id === 'pending' ? { state: 'pending', signers: 1, members: 3 } : { state: 'unknown' };
+    },
+    fetchReceipt: (id) => {
+      if (id === 'pruned-many') throw new LedgerError('unavailable', 'too many');
+      if (id === 'pruned-healed') return Promise.resolve({ state: 'final', text: 'c2sp.org/tlog-proof@v1\n' });
+      const unreachable = id === 'pruned-partly' ? ['payer', 'lab'] : [];
+      return Promise.resolve({ state: 'pruned', author: 'clinics', unreachable });
     },
     head: (writer) =>
       writer === 'w-1' ? { writer, member: 'm', batch: 4, headerHash: hash, nextEvent: 9, leafIndex: 5 } : undefined,
@@ -78,9 +90,9 @@ describe('the ledger over HTTP', () => {
     const asked: string[] = [];
     const knowing = {
       ...peer,
-      knowsEvent: (eventId: string) => {
+      receipt: (eventId: string) => {
         asked.push(eventId);
-        return Promise.resolve(eventId.startsWith('B'));
+        return Promise.resolve({ state: eventId.startsWith('B') ? 'known' : 'unknown' } as const);
       },
     };
     const other = await openGateway({ parts: { peers: [knowing] } });
@@ -92,7 +104,7 @@ describe('the ledger over HTTP', () => {
     );
     const toMember = await supertest(url).get(`/ledger/receipt/${'B'.repeat(22)}?own`);
     const client = createPeerClient({ member: 'm', url: `${url}/ledger` });
-    const known = [await client.knowsEvent?.(event), await client.knowsEvent?.('C'.repeat(22))];
+    const known = [await client.receipt?.(event), await client.receipt?.('C'.repeat(22))];
     await other.close();
     assert.deepEqual(
       answers.map(({ status }) => status),
@@ -101,7 +113,46 @@ describe('the ledger over HTTP', () => {
     assert.equal(answers[0]?.headers['retry-after'], '1');
     assert.equal(toMember.status, 404);
     assert.deepEqual(asked.sort(), ['B'.repeat(22), 'C'.repeat(22)]);
-    assert.deepEqual(known, [true, false]);
+    assert.deepEqual(known, [{ state: 'known' }, { state: 'unknown' }]);
+  });
+
+  test('an event that the own replica cannot find is proved by a receipt of a peer’s, if that holds and is of this event', async () => {
+    const log = new SmallLog();
+    const events = [exampleEvent('a'), exampleEvent('b')];
+    const receipt = encodeUtf8(log.receipt(log.appendBatch('hospital', events), events, 1));
+    const id = (i: number) => parseEvent(events[i] as Uint8Array).id;
+    const forged = receipt.with(receipt.length - 30, (receipt[receipt.length - 30] as number) ^ 1);
+    for (const [given, event, status] of [
+      [receipt, id(1), 200],
+      [receipt, id(0), 202],
+      [forged, id(1), 202],
+    ] as const) {
+      const knowing = { ...peer, receipt: () => Promise.resolve({ state: 'final', receipt: given } as const) };
+      const view = { ...emptyLedgerView(), genesisBytes: () => log.genesis };
+      const other = await openGateway({ parts: { peers: [knowing], ledger: view } });
+      const answer = await supertest(await other.listen()).get(`/ledger/receipt/${event}`);
+      await other.close();
+      assert.equal(answer.status, status);
+      if (status === 200) assert.equal(answer.text, Buffer.from(receipt).toString());
+    }
+  });
+
+  test('a receipt whose batch is no longer kept: had from a member, else 410 with whom to ask', async () => {
+    assert.equal((await client.get('/ledger/receipt/pruned-healed')).status, 200);
+    const nobody = await client.get('/ledger/receipt/pruned');
+    const { issue } = nobody.body as OperationOutcome;
+    assert.deepEqual([nobody.status, nobody.type, issue[0]?.code], [410, 'application/fhir+json', 'deleted']);
+    assert.match(issue[0]?.details?.text ?? '', /clinics/);
+    assert.equal(nobody.headers['retry-after'], undefined);
+    const partly = await client.get('/ledger/receipt/pruned-partly');
+    assert.match((partly.body as OperationOutcome).issue[0]?.details?.text ?? '', /payer, lab/);
+    assert.ok(Number(partly.headers['retry-after']) > 0);
+    const many = await client.get('/ledger/receipt/pruned-many');
+    assert.deepEqual([many.status, (many.body as OperationOutcome).issue[0]?.code], [429, 'throttled']);
+    // A member that asks is answered from here alone, and learns that the event is known.
+    assert.equal((await client.get('/ledger/receipt/pruned-healed?own')).status, 410);
+    assert.deepEqual(await peer.receipt?.('pruned'), { state: 'known' });
+    assert.equal((await peer.receipt?.('final'))?.state, 'final');
   });
 
   test('a receipt waits until it is final', async () => {
@@ -144,6 +195,7 @@ describe('the ledger over HTTP', () => {
     assert.deepEqual(Buffer.from(bodies.at(-1) ?? []), Buffer.from(body));
     for (const answer of [
       { status: 409, size: 12 },
+      { status: 409, size: undefined },
       { status: 403 },
       { status: 404 },
       { status: 422 },
@@ -151,6 +203,9 @@ describe('the ledger over HTTP', () => {
     ] as const) {
       result = answer;
       assert.deepEqual(await peer.addCheckpoint(body), answer);
+      const { headers } = await client.post('/ledger/add-checkpoint').send('old 0');
+      const isSize = answer.status === 409 && answer.size !== undefined;
+      assert.equal(headers['content-type'], isSize ? 'text/x.tlog.size' : undefined);
     }
     const large = await client.post('/ledger/add-checkpoint').send('x'.repeat(70_000));
     assert.equal(large.status, 413);

@@ -4,7 +4,7 @@ import { genesisFrame } from '../../src/ledger/genesis.ts';
 import { LedgerEngine } from '../../src/ledger/ledger-engine.ts';
 import { MemoryStorage } from '../../src/ledger/memory-storage.ts';
 import { MemoryBroker, MemoryTopic } from '../../src/ledger/memory-topic.ts';
-import type { PeerClient } from '../../src/ledger/peer.ts';
+import type { PeerClient, WitnessClient } from '../../src/ledger/peer.ts';
 import type { LedgerStorage } from '../../src/ledger/storage.ts';
 import type { Topic } from '../../src/ledger/transport.ts';
 import { makeConsortium, SILENT, testEvent, type TestConsortium } from './consortium.ts';
@@ -12,7 +12,7 @@ import { MemorySealStore } from './memory-seal-store.ts';
 
 /** A log of one member, driven step by step: the smallest thing that has final checkpoints. */
 export class SoloLog {
-  readonly consortium: TestConsortium = makeConsortium({ members: 1 });
+  readonly consortium: TestConsortium;
   readonly broker = new MemoryBroker();
   readonly storage: LedgerStorage;
   readonly sealStore: MemorySealStore;
@@ -23,8 +23,19 @@ export class SoloLog {
   #events = 0;
 
   constructor(
-    options: { storage?: LedgerStorage; topic?: Topic; peers?: PeerClient[]; keepBodiesLeaves?: number } = {},
+    options: {
+      storage?: LedgerStorage;
+      topic?: Topic;
+      peers?: PeerClient[];
+      witnesses?: WitnessClient[];
+      keepBodiesLeaves?: number;
+      origin?: string;
+    } = {},
   ) {
+    this.consortium = makeConsortium({
+      members: 1,
+      ...(options.origin === undefined ? {} : { origin: options.origin }),
+    });
     const [member] = this.consortium.members;
     if (member === undefined) throw new Error('no member');
     this.storage = options.storage ?? new MemoryStorage();
@@ -39,6 +50,7 @@ export class SoloLog {
       topic: this.topic,
       cosignatureTopic: new MemoryTopic(new MemoryBroker()),
       peers: options.peers ?? [],
+      witnesses: options.witnesses ?? [],
       parameters: { cutIntervalMs: 1000, lingerMs: 10, keepBodiesLeaves: options.keepBodiesLeaves },
       firstStart: true,
       clock: () => this.nowMs,

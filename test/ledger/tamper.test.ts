@@ -141,14 +141,10 @@ describe('a ledger that was tampered with', () => {
     });
   }
 
-  test('replica: a final checkpoint with another root shows', async () => {
+  test('replica: a final checkpoint in another’s place, or with another root, shows', async () => {
     const swapped = `UPDATE state SET value = (SELECT value FROM state WHERE key LIKE 'final/%' ORDER BY key DESC LIMIT 1)
       WHERE key = (SELECT key FROM state WHERE key LIKE 'final/%' ORDER BY key LIMIT 1)`;
-    assert.deepEqual(
-      (await afterTampering(sql('replica.db', swapped))).findings,
-      [],
-      'a larger one in its place is true as well',
-    );
+    assert.equal((await afterTampering(sql('replica.db', swapped))).findings[0]?.fault, 'final');
     const altered = `UPDATE state SET value = CAST(replace(CAST(value AS TEXT), char(10), char(10) || 'x') AS BLOB)
       WHERE key = (SELECT key FROM state WHERE key LIKE 'final/%' ORDER BY key LIMIT 1)`;
     assert.equal((await afterTampering(sql('replica.db', altered))).findings[0]?.fault, 'final');
