@@ -15,6 +15,8 @@ export interface UpstreamOptions {
   /** FHIR base URL. */
   readonly url: string;
   readonly auth: UpstreamAuth;
+  /** The member whose gateway this is; undefined for a server of our own. */
+  readonly member?: string;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
   /** From the first byte sent to the last byte read. */
@@ -68,6 +70,7 @@ export class UpstreamClient {
   /** FHIR base URL without a trailing slash. */
   readonly base: string;
   readonly totalTimeoutMs: number;
+  readonly member: string | undefined;
   /** The base that the server believes to have, by its CapabilityStatement; its links and references may begin with it. */
   ownBase: string | undefined;
   readonly #options: UpstreamOptions;
@@ -83,6 +86,7 @@ export class UpstreamClient {
     this.#basePath = url.pathname.replace(/\/+$/, '');
     this.base = url.origin + this.#basePath;
     this.totalTimeoutMs = options.totalTimeoutMs;
+    this.member = options.member;
     this.#options = options;
     this.#authorization = authorizationOf(options.auth);
     this.#breaker = new Breaker({ failures: 5, openMs: 2_000, clock: options.clock });
