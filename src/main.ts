@@ -23,6 +23,7 @@ import { openLedgerNode, publishGenesis } from './ledger/ledger-node.ts';
 import type { LedgerNodeHandle } from './ledger/ledger-options.ts';
 import { TransportError, type Topic } from './ledger/transport.ts';
 import { currentAlarms } from './main/current-alarms.ts';
+import { openAgreedKeys, openReceivedDisclosures } from './main/counterparts.ts';
 import { openTopic } from './main/open-topic.ts';
 import { openUpstreams } from './main/open-upstreams.ts';
 import { ProvenanceStore } from './provenance/provenance-store.ts';
@@ -83,6 +84,7 @@ async function compose(
   });
   closers.push(() => store.close());
   const node: { current: LedgerNodeHandle | undefined } = { current: undefined };
+  const agreedKeys = openAgreedKeys(config, () => node.current?.view.members() ?? []);
   const recorder = new ExchangeRecorder({
     store,
     writer: config.writer,
@@ -93,6 +95,7 @@ async function compose(
     random,
     onCommitted: () => node.current?.notifyCommitted(),
     dataDir: config.dataDir,
+    peerKey: (member) => agreedKeys.keyWith(member),
   });
   closers.push(() => recorder.close());
 
@@ -101,12 +104,13 @@ async function compose(
   const ledger = openLedger(config, logger, recorder, topic, closers);
   node.current = ledger;
 
-  const upstreams = openUpstreams(config, closers);
   const context = () => ({
     ruleSet: ruleSet.digest,
     packages: validator.context.packages,
     engine: validator.context.engine,
   });
+  const disclosures = openReceivedDisclosures(recorder, context, logger);
+  const upstreams = openUpstreams(config, closers, (received) => disclosures.note(received));
   const queries = new RecordQueries(store, recorder.vault);
   const reconciler = new Reconciler({
     recorder,
@@ -126,6 +130,7 @@ async function compose(
     authenticator: createAuthenticator(config, logger),
     smart: smartConfiguration(config),
     recorder,
+    disclosures,
     validator,
     ruleSet,
     adoptedRuleSets: () => [ledger.view.ruleSet().digest],
@@ -285,11 +290,12 @@ function createAuthenticator(config: Config, logger: Logger): Authenticator {
     );
     return createOpenAuthenticator(address.host);
   }
-  const issuers = auth.issuers.map(({ issuer, audience, algorithms, claims, ...keys }) => ({
+  const issuers = auth.issuers.map(({ issuer, audience, algorithms, claims, members, ...keys }) => ({
     issuer,
     audience,
     algorithms,
     claims,
+    members,
     keys: keys.jwksFile === undefined ? { url: keys.jwksUrl ?? '' } : { file: keys.jwksFile },
   }));
   return createJwtAuthenticator({ issuers, clock });

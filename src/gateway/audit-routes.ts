@@ -57,11 +57,10 @@ async function ask(
 ): Promise<void> {
   const asked = toGatewayRequest(parts, request, response);
   try {
-    await send(
-      request,
-      response,
-      await recorded(parts, services, asked, `${origin(request, parts.publicUrl)}/audit`, answer),
-    );
+    const work = (): Promise<Given> =>
+      recorded(parts, services, asked, `${origin(request, parts.publicUrl)}/audit`, answer);
+    const given = await (parts.disclosures === undefined ? work() : parts.disclosures.collect(work));
+    await send(request, response, given);
   } catch (error) {
     traceFailure(parts, asked, error);
     await sendAnswer(request, response, errorAnswer(error));
