@@ -18,6 +18,7 @@ import { hmacSha256 } from './hash.ts';
 import { parseGenesis } from './ledger/genesis.ts';
 import type { LedgerNodeHandle } from './ledger/ledger-options.ts';
 import { currentAlarms } from './main/current-alarms.ts';
+import { openAgreedKeys, openReceivedDisclosures } from './main/counterparts.ts';
 import { openLedger, openPeers, startLedger } from './main/open-ledger.ts';
 import { openLogs } from './main/open-logs.ts';
 import { openTopic } from './main/open-topic.ts';
@@ -91,6 +92,7 @@ async function compose(
   if (requeued > 0)
     logger.info({ events: requeued, origin: genesis.origin }, 'events wait to be sealed anew in this log');
   const node: { current: LedgerNodeHandle | undefined } = { current: undefined };
+  const agreedKeys = openAgreedKeys(config, () => node.current?.view.members() ?? []);
   const recorder = new ExchangeRecorder({
     store,
     writer: config.writer,
@@ -102,6 +104,7 @@ async function compose(
     random,
     onCommitted: () => node.current?.notifyCommitted(),
     dataDir: config.dataDir,
+    peerKey: (member) => agreedKeys.keyWith(member),
   });
   closers.push(() => recorder.close());
 
@@ -110,12 +113,13 @@ async function compose(
   const ledger = openLedger(config, logger, { recorder, topic, logs }, closers);
   node.current = ledger;
 
-  const upstreams = openUpstreams(config, closers);
   const context = () => ({
     ruleSet: ruleSet.digest,
     packages: validator.context.packages,
     engine: validator.context.engine,
   });
+  const disclosures = openReceivedDisclosures(recorder, context, logger);
+  const upstreams = openUpstreams(config, closers, (received) => disclosures.note(received));
   const queries = new RecordQueries(store, recorder.vault);
   const reconciler = new Reconciler({
     recorder,
@@ -135,6 +139,7 @@ async function compose(
     authenticator: createAuthenticator(config, logger),
     smart: smartConfiguration(config),
     recorder,
+    disclosures,
     validator,
     ruleSet,
     adoptedRuleSets: () => [ledger.view.ruleSet().digest],
@@ -221,11 +226,12 @@ function createAuthenticator(config: Config, logger: Logger): Authenticator {
     );
     return createOpenAuthenticator(address.host);
   }
-  const issuers = auth.issuers.map(({ issuer, audience, algorithms, claims, ...keys }) => ({
+  const issuers = auth.issuers.map(({ issuer, audience, algorithms, claims, members, ...keys }) => ({
     issuer,
     audience,
     algorithms,
     claims,
+    members,
     keys: keys.jwksFile === undefined ? { url: keys.jwksUrl ?? '' } : { file: keys.jwksFile },
   }));
   return createJwtAuthenticator({ issuers, clock });

@@ -7,6 +7,7 @@ import { parseYaml } from '../config/parse-yaml.ts';
 import { decodeBase64, encodeBase64 } from '../ledger/encoding.ts';
 import { parseGenesis } from '../ledger/genesis.ts';
 import type { Genesis } from '../ledger/genesis.ts';
+import { counterparts } from '../main/counterparts.ts';
 import { parseSignerKey } from '../ledger/note-key.ts';
 import { parseRules } from '../validation/rules-parse.ts';
 import { ruleSetDigest } from '../validation/rules.ts';
@@ -64,6 +65,9 @@ function checkMembership(config: Config, genesis: Genesis, problem: Report): voi
   peers.forEach((peer, index) => {
     if (!names.includes(peer.member)) problem(`ledger.peers[${index}].member`, 'is no member of the genesis file');
   });
+  for (const { path, member } of counterparts(config)) {
+    if (!names.includes(member)) problem(path, 'is no member of the genesis file; it may have been admitted since');
+  }
   if (own === undefined) {
     problem('member', 'is no member of the genesis file; it may have been admitted since');
     return;

@@ -11,6 +11,8 @@ export interface GatewayOptions {
 }
 
 const TIMEOUT_MS = 60_000;
+const OPERATION_TIMEOUT_MS = 30 * 60_000;
+const FHIR_JSON = 'application/fhir+json';
 const TOKEN_VARIABLE = 'CONCORDAT_TOKEN';
 
 /** The gateway's base, without a final slash. @throws {CommandError} usage @throws {ConfigError} */
@@ -31,9 +33,19 @@ export function bearerToken(options: GatewayOptions): string | undefined {
 }
 
 /** One GET. @throws {CommandError} not-reachable */
-export async function get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+export function get(url: string, headers: Readonly<Record<string, string>> = {}): Promise<Response> {
+  return ask(url, { headers }, TIMEOUT_MS);
+}
+
+/** One POST of a FHIR resource, for operations that may take long. @throws {CommandError} not-reachable */
+export function postFhir(url: string, body: object, headers: Readonly<Record<string, string>>): Promise<Response> {
+  const sent = { method: 'POST', headers: { ...headers, 'content-type': FHIR_JSON }, body: JSON.stringify(body) };
+  return ask(url, sent, OPERATION_TIMEOUT_MS);
+}
+
+async function ask(url: string, request: RequestInit, timeoutMs: number): Promise<Response> {
   try {
-    return await fetch(url, { headers, redirect: 'error', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    return await fetch(url, { ...request, redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });
   } catch (cause) {
     throw new CommandError('not-reachable', `${new URL(url).origin} cannot be reached`, { cause });
   }

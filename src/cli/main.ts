@@ -14,6 +14,7 @@ import { recoverCommand } from './recover.ts';
 import { rotateMasterKeyCommand } from './rotate-master-key.ts';
 import { startCommand } from './start.ts';
 import { statusCommand } from './status.ts';
+import { sweepCommand } from './sweep.ts';
 import { validateCommand } from './validate.ts';
 import { verifyCommand } from './verify.ts';
 
@@ -40,6 +41,7 @@ const commands = [
   validateCommand,
   packagesCommand,
   queryCommand,
+  sweepCommand,
   receiptCommand,
   verifyCommand,
   statusCommand,

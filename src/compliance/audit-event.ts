@@ -2,7 +2,7 @@ import type { AuditEvent, AuditEventAgent, AuditEventEntity, CodeableConcept, Co
 import type { InteractionCode } from '../fhir/interaction.ts';
 import type { EventKind } from '../provenance/exchange-record.ts';
 import type { OpenedRecord } from '../provenance/record-vault.ts';
-import { metaOf, proofEntity, type Proof } from './proof.ts';
+import { EVENT_SYSTEM, metaOf, proofEntity, type Proof } from './proof.ts';
 
 export const EVENT_KIND_SYSTEM = 'urn:concordat:fhir:event-kind';
 const INTERACTION_SYSTEM = 'http://hl7.org/fhir/restful-interaction';
@@ -197,6 +197,17 @@ function entitiesOf(opened: OpenedRecord, { onlyPatient }: RenderOptions): Audit
   }
   const asked = askedEntity(opened);
   if (asked !== undefined && onlyPatient === undefined) entities.push(asked);
+  if (record.acknowledges !== undefined) {
+    entities.push({
+      what: { identifier: { system: EVENT_SYSTEM, value: record.acknowledges.event } },
+      type: { system: ENTITY_TYPE, code: '4', display: 'Other' },
+      name: 'acknowledged event',
+      detail: Object.entries(record.acknowledges).map(([type, valueString]) => ({
+        type,
+        valueString: String(valueString),
+      })),
+    });
+  }
   entities.push({
     what: { identifier: { value: record.requestId } },
     type: { system: BALP_ENTITY_TYPE, code: 'XrequestId' },

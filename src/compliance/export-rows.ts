@@ -35,6 +35,8 @@ export const CSV_COLUMNS = [
   'checkpointSize',
   'signers',
   'members',
+  'member',
+  'acknowledges',
 ] as const;
 
 export const CSV_HEADER = `${CSV_COLUMNS.join(',')}\r\n`;
@@ -78,6 +80,8 @@ export function csvRow(opened: OpenedRecord, proof: Proof, { onlyPatient }: Rend
     checkpointSize: proof.checkpointSize,
     signers: proof.signers,
     members: proof.members,
+    member: record.caller.member ?? record.acknowledges?.member,
+    acknowledges: record.acknowledges?.event,
   };
   return `${CSV_COLUMNS.map((column) => csvCell(cells[column])).join(',')}\r\n`;
 }

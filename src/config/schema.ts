@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkCounterparts, issuerMembersSchema } from './schema-counterparts.ts';
 import { ledgerSchema } from './schema-ledger.ts';
 import { existingPath, httpUrl, integer, isLoopback, memberName, path, secret, upstreamName } from './schema-parts.ts';
 import type { SchemaContext } from './schema-parts.ts';
@@ -52,6 +53,11 @@ function upstreamSchema(context: SchemaContext) {
     );
   return z.strictObject({
     url: httpUrl().describe('FHIR R4 base of the server'),
+    member: memberName
+      .exactOptional()
+      .describe(
+        "the member whose gateway this is; its answers are acknowledged on the ledger. Left out: a server of one's own",
+      ),
     auth: auth.prefault({ kind: 'none' }),
     timeouts: timeouts.prefault({}),
     concurrency: integer(1, 1_000).default(32).describe('calls at the same time'),
@@ -76,6 +82,7 @@ function authSchema(context: SchemaContext) {
       tokenEndpoint: httpUrl().exactOptional().describe('told to clients in smart-configuration'),
       authorizationEndpoint: httpUrl().exactOptional().describe('told to clients in smart-configuration'),
       claims: claims.prefault({}).describe('which claim of a token names what'),
+      members: issuerMembersSchema(),
     })
     .refine(
       (value) => (value.jwksUrl === undefined) !== (value.jwksFile === undefined),
@@ -242,6 +249,8 @@ function crossChecks(config: CrossChecked, check: z.core.$RefinementCtx): void {
       refuse('this issuer is named twice', 'auth', 'issuers', index, 'issuer'),
     );
   }
+  const { member, upstreams } = seen;
+  checkCounterparts({ member, upstreams, issuers: Array.isArray(issuers) ? issuers : [] }, refuse);
   const { topic, cosignatureTopic } = seen.ledger ?? {};
   if (
     isObject(topic) &&

@@ -5,6 +5,9 @@ import { stringMember, itemsOf } from '../fhir/bundle.ts';
 import { memberValue } from '../fhir/json-text.ts';
 import { isFhirId, splitFederatedId } from '../fhir/reference.ts';
 import { Access } from './auth/access.ts';
+import { sweep } from './audit-operations.ts';
+import { answerHeaders, completeQuestion, exportFormat, viewFor } from './audit-question.ts';
+import type { AuditQuestion, AuditType, Given } from './audit-question.ts';
 import { decodeUtf8 } from './body.ts';
 import { parseBody } from './content.ts';
 import { errorAnswer } from './error-response.ts';
@@ -17,11 +20,9 @@ import type { Services } from './plan.ts';
 import { EVENT_HEADER, Recording } from './recording.ts';
 import { traceFailure } from './request-log.ts';
 import { headerOf } from './request.ts';
-import type { GatewayAnswer, GatewayRequest } from './request.ts';
+import type { GatewayRequest } from './request.ts';
 import { namedPatients } from './search-request.ts';
 import { drained } from './spool.ts';
-
-type AuditType = 'AuditEvent' | 'Provenance';
 
 /**
  * `/audit/…`: the member's own records as FHIR AuditEvent and Provenance, and erasure. Needs a scope of its own (`system/AuditEvent.rs`,
@@ -43,36 +44,23 @@ export function auditRoutes(parts: GatewayParts, services: Services): Router {
   router.post('/Patient/:id/$erase', (request, response) =>
     ask(parts, services, request, response, (asked) => erase(asked, request.params['id'] ?? '')),
   );
+  router.post('/$verify-sweep', (request, response) => ask(parts, services, request, response, sweep));
   return router;
 }
-
-interface Asked {
-  readonly parts: GatewayParts;
-  readonly request: GatewayRequest;
-  readonly access: Access;
-  readonly recording: Recording;
-  readonly caller: ConstructorParameters<typeof Recording>[1]['caller'];
-  readonly auditUrl: string;
-}
-
-/** What is sent: a whole answer, or lines as they are made. */
-type Given =
-  GatewayAnswer | { readonly headers: Readonly<Record<string, string>>; readonly lines: AsyncIterable<string> };
 
 async function ask(
   parts: GatewayParts,
   services: Services,
   request: Request,
   response: Response,
-  answer: (asked: Asked) => Promise<Given>,
+  answer: (asked: AuditQuestion) => Promise<Given>,
 ): Promise<void> {
   const asked = toGatewayRequest(parts, request, response);
   try {
-    await send(
-      request,
-      response,
-      await recorded(parts, services, asked, `${origin(request, parts.publicUrl)}/audit`, answer),
-    );
+    const work = (): Promise<Given> =>
+      recorded(parts, services, asked, `${origin(request, parts.publicUrl)}/audit`, answer);
+    const given = await (parts.disclosures === undefined ? work() : parts.disclosures.collect(work));
+    await send(request, response, given);
   } catch (error) {
     traceFailure(parts, asked, error);
     await sendAnswer(request, response, errorAnswer(error));
@@ -85,19 +73,20 @@ async function recorded(
   services: Services,
   request: GatewayRequest,
   auditUrl: string,
-  answer: (asked: Asked) => Promise<Given>,
+  answer: (asked: AuditQuestion) => Promise<Given>,
 ): Promise<Given> {
-  request.trace.interaction = request.segments[2] === '$erase' ? 'operation' : 'search-type';
+  const isOperation = request.segments.at(-1)?.startsWith('$') === true;
+  request.trace.interaction = isOperation ? 'operation' : 'search-type';
   const { caller, scopes } = await parts.authenticator.authenticate(headerOf(request, 'authorization'));
   services.rates.take(caller);
   const [type, id] = request.segments;
   const recording = new Recording(parts, {
     requestId: request.id,
     caller,
-    interaction: request.segments.length > 1 && id !== '_search' ? 'read' : 'search-type',
+    interaction: isOperation ? 'operation' : id === undefined || id === '_search' ? 'search-type' : 'read',
     isCheck: true,
     upstream: undefined,
-    resourceType: type,
+    resourceType: type?.startsWith('$') === true ? undefined : type,
     resourceId: id === '_search' ? undefined : id,
     parameters: request.query === '' ? undefined : request.query,
     patients: [],
@@ -124,7 +113,7 @@ async function send(request: Request, response: Response, given: Given): Promise
   return;
 }
 
-async function search(asked: Asked, type: AuditType): Promise<Given> {
+async function search(asked: AuditQuestion, type: AuditType): Promise<Given> {
   const { parts, request, recording } = asked;
   const { text, format } = await searchText(request);
   const view = viewFor(asked, type);
@@ -135,19 +124,19 @@ async function search(asked: Asked, type: AuditType): Promise<Given> {
   });
   if (format === 'ndjson' || format === 'csv') {
     const lines = await parts.compliance.exportRows(type, format, text, view);
-    await complete(recording);
+    await completeQuestion(recording);
     const contentType = format === 'csv' ? 'text/csv; charset=utf-8; header=present' : 'application/fhir+ndjson';
-    return { headers: { ...headers(recording), 'Content-Type': contentType }, lines };
+    return { headers: { ...answerHeaders(recording), 'Content-Type': contentType }, lines };
   }
   requireJsonAnswer(request, format);
   const bundle = await (type === 'AuditEvent'
     ? parts.compliance.searchAuditEvents(text, view)
     : parts.compliance.searchProvenance(text, view));
-  await complete(recording);
-  return { status: 200, headers: headers(recording), body: JSON.stringify(bundle) };
+  await completeQuestion(recording);
+  return { status: 200, headers: answerHeaders(recording), body: JSON.stringify(bundle) };
 }
 
-async function read(asked: Asked, type: AuditType, id: string): Promise<Given> {
+async function read(asked: AuditQuestion, type: AuditType, id: string): Promise<Given> {
   const { parts, recording } = asked;
   const view = viewFor(asked, type);
   requireJsonAnswer(asked.request, new URLSearchParams(asked.request.query).get('_format') ?? undefined);
@@ -155,8 +144,8 @@ async function read(asked: Asked, type: AuditType, id: string): Promise<Given> {
     ? parts.compliance.readAuditEvent(id, view)
     : parts.compliance.readProvenance(id, view));
   if (found === undefined) throw new GatewayError('not-found', { external: `There is no ${type} of this id here.` });
-  await complete(recording);
-  return { status: 200, headers: headers(recording), body: JSON.stringify(found) };
+  await completeQuestion(recording);
+  return { status: 200, headers: answerHeaders(recording), body: JSON.stringify(found) };
 }
 
 /** The search as it came by GET or POST, without `_format`, which is ours. */
@@ -167,23 +156,9 @@ async function searchText(request: GatewayRequest): Promise<{ text: string; form
     parameters.push(...new URLSearchParams(decodeUtf8(await request.readBody())));
   }
   const given = parameters.find(([name]) => name === '_format')?.[1];
-  const format =
-    { 'application/fhir ndjson': 'ndjson', 'application/ndjson': 'ndjson', 'text/csv': 'csv' }[given ?? ''] ?? given;
+  const format = exportFormat(given);
   const rest = parameters.filter(([name]) => name !== '_format' && name !== '_pretty');
   return { text: new URLSearchParams(rest).toString(), format };
-}
-
-/** @throws {GatewayError} forbidden */
-function viewFor({ access, auditUrl }: Asked, type: AuditType): ComplianceView {
-  if (access.allowsAllOf('s', type) && access.allowsAllOf('r', type)) return { auditUrl, onlyPatient: undefined };
-  const patient = access.allowsType('r', type) ? access.launchPatientId : undefined;
-  if (patient === undefined) {
-    throw new GatewayError('forbidden', {
-      external: `The audit needs a scope of its own, system/${type}.rs, or a patient's own token with patient/${type}.rs.`,
-      reason: 'scope',
-    });
-  }
-  return { auditUrl, onlyPatient: patient };
 }
 
 function auditedPatients(text: string, view: ComplianceView): readonly string[] {
@@ -205,16 +180,7 @@ const AUDIT_ROUTE = {
   isConditional: false,
 } as const;
 
-async function complete(recording: Recording): Promise<void> {
-  await recording.begin([]);
-  await recording.complete({ status: 200, entities: [], issues: [] });
-}
-
-function headers(recording: Recording): Record<string, string> {
-  return { 'Content-Type': FHIR_JSON, 'Cache-Control': 'no-store', [EVENT_HEADER]: recording.eventId ?? '' };
-}
-
-async function erase(asked: Asked, id: string): Promise<Given> {
+async function erase(asked: AuditQuestion, id: string): Promise<Given> {
   const { parts, request, access, caller } = asked;
   const target = splitFederatedId(id, (name) => parts.upstreams.has(name));
   if (!access.allowsAllOf('d', 'Patient')) {
@@ -236,8 +202,8 @@ async function erase(asked: Asked, id: string): Promise<Given> {
     requestId: request.id,
     ground,
   });
-  const answerHeaders = { 'Content-Type': FHIR_JSON, 'Cache-Control': 'no-store', [EVENT_HEADER]: erased.eventId };
-  return { status: 200, headers: answerHeaders, body: JSON.stringify(erased.parameters) };
+  const headers = { 'Content-Type': FHIR_JSON, 'Cache-Control': 'no-store', [EVENT_HEADER]: erased.eventId };
+  return { status: 200, headers, body: JSON.stringify(erased.parameters) };
 }
 
 /** The class of legal ground: the `ground` parameter of an optional Parameters body. */

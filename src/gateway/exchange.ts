@@ -29,11 +29,12 @@ import { namedPatients, queryText } from './search-request.ts';
  * neither sent on nor disclosed.
  * @throws {GatewayError} not-found | method-not-allowed | unauthenticated | too-many-requests: the refusals that are no event
  */
-export async function runExchange(
-  parts: GatewayParts,
-  services: Services,
-  request: GatewayRequest,
-): Promise<GatewayAnswer> {
+export function runExchange(parts: GatewayParts, services: Services, request: GatewayRequest): Promise<GatewayAnswer> {
+  const work = (): Promise<GatewayAnswer> => exchangeSteps(parts, services, request);
+  return parts.disclosures === undefined ? work() : parts.disclosures.collect(work);
+}
+
+async function exchangeSteps(parts: GatewayParts, services: Services, request: GatewayRequest): Promise<GatewayAnswer> {
   const route = parseRoute(request.method, request.segments, (name) => parts.upstreams.has(name));
   traceRoute(request, route);
   const principal = await parts.authenticator.authenticate(headerOf(request, 'authorization'));

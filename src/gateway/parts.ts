@@ -7,6 +7,7 @@ import type { RuleSet, Validator } from '../validation/validator.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 
 import type { GatewayMetrics } from './metrics.ts';
+import type { ReceivedDisclosures } from './received-disclosures.ts';
 import type { UpstreamClient } from './upstream-client.ts';
 
 /** Limits of one gateway; every one has a typed answer when it is passed. They are those of the configuration. */
@@ -59,6 +60,8 @@ export interface GatewayParts {
   readonly authenticator: Authenticator;
   readonly smart: SmartConfiguration | undefined;
   readonly recorder: Recorder;
+  /** What other members' gateways disclosed to an exchange; left out where no upstream is one. */
+  readonly disclosures?: ReceivedDisclosures;
   readonly validator: Validator;
   readonly ruleSet: RuleSet;
   /** Digests of rule sets that the consortium lets a gateway work with now; empty while it has adopted none. */

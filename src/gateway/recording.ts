@@ -128,6 +128,7 @@ export class Recording {
     const { recorder, ruleSet, validator } = this.#parts;
     if (this.#open === undefined) throw new TypeError('an exchange ends after it has begun');
     const intent = { ...this.#intent, kind };
+    const received = this.#parts.disclosures?.take() ?? [];
     await recorder.complete(this.#open, intent, {
       kind,
       status: completion.status,
@@ -137,6 +138,7 @@ export class Recording {
       ruleSet: ruleSet.digest,
       packages: validator.context.packages,
       engine: validator.context.engine,
+      ...(received.length > 0 && { received }),
     });
     this.#mayStand = false;
   }

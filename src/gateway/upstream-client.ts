@@ -1,6 +1,8 @@
 import { gunzipSync } from 'node:zlib';
 import { Pool } from 'undici';
 import type { Dispatcher } from 'undici';
+import { isEventId } from '../provenance/acknowledgement.ts';
+import type { ReceivedDisclosure } from '../provenance/exchange-record.ts';
 import { Breaker } from './breaker.ts';
 import { UpstreamError } from './upstream-error.ts';
 import { CutOff, wholeAnswer } from './whole-answer.ts';
@@ -15,6 +17,10 @@ export interface UpstreamOptions {
   /** FHIR base URL. */
   readonly url: string;
   readonly auth: UpstreamAuth;
+  /** The member whose gateway this is; undefined for a server of our own. */
+  readonly member?: string;
+  /** Told of every answer of a member's gateway that gave something away, with the event id that it names. */
+  readonly onDisclosed?: (received: ReceivedDisclosure) => void;
   readonly connectTimeoutMs: number;
   readonly headersTimeoutMs: number;
   /** From the first byte sent to the last byte read. */
@@ -45,6 +51,8 @@ export interface UpstreamAnswer {
   readonly body: Uint8Array;
 }
 
+/** As Node has header names. */
+const EVENT_HEADER = 'concordat-event';
 const RETRIES = 2;
 const LONGEST_PAUSE_MS = 2_000;
 /** Failures that say something about whether the server is there at all. */
@@ -68,6 +76,7 @@ export class UpstreamClient {
   /** FHIR base URL without a trailing slash. */
   readonly base: string;
   readonly totalTimeoutMs: number;
+  readonly member: string | undefined;
   /** The base that the server believes to have, by its CapabilityStatement; its links and references may begin with it. */
   ownBase: string | undefined;
   readonly #options: UpstreamOptions;
@@ -83,6 +92,7 @@ export class UpstreamClient {
     this.#basePath = url.pathname.replace(/\/+$/, '');
     this.base = url.origin + this.#basePath;
     this.totalTimeoutMs = options.totalTimeoutMs;
+    this.member = options.member;
     this.#options = options;
     this.#authorization = authorizationOf(options.auth);
     this.#breaker = new Breaker({ failures: 5, openMs: 2_000, clock: options.clock });
@@ -183,7 +193,16 @@ export class UpstreamClient {
     if (status >= 300 && status < 400 && status !== 304) throw new UpstreamError('redirect', this.name);
     // A challenge is meant for the gateway: its client can do nothing about it.
     if (status === 401) throw new UpstreamError('credentials', this.name);
+    this.#noteDisclosure(request, status, headers);
     return { status, headers, body };
+  }
+
+  /** The header is whatever the other side sends: what is no event id is no acknowledgement. */
+  #noteDisclosure(request: UpstreamRequest, status: number, headers: Readonly<Record<string, string>>): void {
+    const { member, name } = this;
+    const event = headers[EVENT_HEADER];
+    if (member === undefined || event === undefined || !isEventId(event)) return;
+    if (status < 400 && mayDisclose(request)) this.#options.onDisclosed?.({ upstream: name, member, event });
   }
 
   #failure(error: unknown): UpstreamError {
@@ -197,6 +216,11 @@ export class UpstreamClient {
     if (NEVER_SENT.has(code)) return named('unreachable');
     return named(code === 'UND_ERR_HEADERS_TIMEOUT' || code === 'UND_ERR_BODY_TIMEOUT' ? 'timeout' : 'broken');
   }
+}
+
+/** Everything but create, update, patch and delete: those are no disclosures, whatever they return. */
+function mayDisclose({ method, path }: UpstreamRequest): boolean {
+  return method === 'GET' || (method === 'POST' && !/^[A-Z][A-Za-z]*$/.test(path));
 }
 
 function isWorthRetrying(error: UpstreamError): boolean {

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts';
+import { unknownCounterparts } from './counterparts.ts';
 import type { Alarm } from '../gateway/parts.ts';
 import type { UpstreamClient } from '../gateway/upstream-client.ts';
 import type { LedgerNodeHandle } from '../ledger/ledger-options.ts';
@@ -32,6 +33,11 @@ export function currentAlarms(
   }
   for (const { name, isHeldBack } of upstreams.values()) {
     if (isHeldBack) alarms.push({ kind: 'upstream', text: `${name} keeps failing` });
+  }
+  const unknown = unknownCounterparts(config, ledger.view.members());
+  if (unknown.length > 0) {
+    const text = `${unknown.join(', ')}: in the configuration, and no active member; exchanges with it carry no tag`;
+    alarms.push({ kind: 'counterpart', text });
   }
   return alarms;
 }

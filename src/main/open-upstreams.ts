@@ -1,16 +1,20 @@
 import type { Config, UpstreamConfig } from '../config/config.ts';
 import { UpstreamClient } from '../gateway/upstream-client.ts';
+import type { ReceivedDisclosure } from '../provenance/exchange-record.ts';
 
 /** One client for each FHIR server of the configuration, in its order. */
 export function openUpstreams(
   config: Config,
   closers: (() => Promise<void> | void)[],
+  onDisclosed: (received: ReceivedDisclosure) => void,
 ): ReadonlyMap<string, UpstreamClient> {
-  const open = (name: string, { url, auth, timeouts, concurrency }: UpstreamConfig): UpstreamClient =>
+  const open = (name: string, { url, auth, member, timeouts, concurrency }: UpstreamConfig): UpstreamClient =>
     new UpstreamClient({
       name,
       url,
       auth: upstreamAuth(auth),
+      ...(member !== undefined && { member }),
+      onDisclosed,
       connectTimeoutMs: timeouts.connectMs,
       headersTimeoutMs: timeouts.headersMs,
       totalTimeoutMs: timeouts.totalMs,

@@ -24,6 +24,16 @@ export interface Caller {
   readonly purpose: string | undefined;
   /** Patient that the token is bound to (SMART launch context); names a patient, so it is stored encrypted only. */
   readonly patient: string | undefined;
+  /** Another member of the consortium that this caller belongs to, by the configuration; left out for our own clients. */
+  readonly member?: string;
+}
+
+/** A disclosure that another member's gateway says it made to us: what its answer's `Concordat-Event` said. */
+export interface ReceivedDisclosure {
+  readonly upstream: string;
+  readonly member: string;
+  /** Id of that member's event; whether there is one is not known. */
+  readonly event: string;
 }
 
 /** Lowercase hex SHA-256 digests (design/ledger "Record"): `b1` of the exact octets, `f1` of the form with servers' own meta left out. */
@@ -88,6 +98,8 @@ export interface ExchangeOutcome {
   readonly ruleSet: string;
   readonly packages: readonly string[];
   readonly engine: string;
+  /** Disclosures of other members that went into this exchange; each is acknowledged by an event of its own. */
+  readonly received?: readonly ReceivedDisclosure[];
 }
 
 /** An exchange whose event id is already known; the id goes into `Concordat-Event` of every recorded answer. */

@@ -2,7 +2,7 @@ import type { KeyStore } from './key-store.ts';
 import { patientsNamedByRequest, type RecordDraft } from './record.ts';
 
 /** What records can be found by, beside time, kind, interaction and outcome. */
-export type IndexField = 'user' | 'subject' | 'client' | 'organisation';
+export type IndexField = 'user' | 'subject' | 'client' | 'organisation' | 'acknowledges';
 
 /** Tag of one value of one field; Patients have `KeyStore.patientTag`, resources `resourceTag`. */
 export function indexTag(keys: KeyStore, field: IndexField, value: string): Uint8Array {
@@ -46,6 +46,7 @@ export function indexTags(draft: RecordDraft, keys: KeyStore): Uint8Array[] {
   add('subject', caller.subject);
   add('client', caller.clientId);
   add('organisation', caller.organisation);
+  add('acknowledges', draft.acknowledges?.event);
   for (const { upstream, patient } of patientsNamedByRequest(intent)) tags.add(keys.patientTag(upstream, patient));
   const touched = new Map<string, Uint8Array>();
   const touch = (upstream: string, type: string, id: string, versionId: string | undefined): void => {

@@ -6,6 +6,7 @@ import { base64url } from './record.ts';
 const PRIVATE_HEAD = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const PUBLIC_HEAD = Buffer.from('302a300506032b656e032100', 'hex');
 const TAG_BYTES = 16;
+const ACKNOWLEDGED_DOMAIN = Buffer.from('concordat/acknowledged/v1\n', 'utf8');
 
 /**
  * K_AB of two members: the X25519 secret that both come to (RFC 7748), 32 bytes.
@@ -24,4 +25,13 @@ export function agreedKey(ownPrivate: Uint8Array, otherPublic: Uint8Array): Uint
 /** `peer` of an event: the first 16 bytes of HMAC-SHA-256(K_AB, event id), base64url; only the counterpart recognises it. */
 export function peerTag(key: Uint8Array, idBytes: Uint8Array): string {
   return base64url(hmacSha256(key, idBytes).subarray(0, TAG_BYTES));
+}
+
+/**
+ * `peer` of an `acknowledged` event, base64url: of the disclosure's id and not of its own, so that the discloser finds which one is acknowledged; of another
+ * domain than `peer` of the disclosure, so that nobody else can see that the two belong together.
+ * @param disclosureIdBytes 16 bytes, id of the other member's event
+ */
+export function acknowledgementTag(key: Uint8Array, disclosureIdBytes: Uint8Array): string {
+  return base64url(hmacSha256(key, ACKNOWLEDGED_DOMAIN, disclosureIdBytes).subarray(0, TAG_BYTES));
 }

@@ -16,7 +16,7 @@ const REQUEST_INDEX = 0xffffffff;
 
 /** What is said of a caller who surely is staff or software; the rest of a caller stands in the request part. */
 export type RecordedCaller = Pick<Caller, 'issuer' | 'clientId'> &
-  Partial<Pick<Caller, 'subject' | 'user' | 'organisation' | 'purpose'>>;
+  Partial<Pick<Caller, 'subject' | 'user' | 'organisation' | 'purpose' | 'member'>>;
 
 /** The record as it is committed to, RFC 8785 form when hashed. */
 export interface ExchangeRecord {
@@ -41,10 +41,18 @@ export interface ExchangeRecord {
   readonly reconciled?: true;
   /** Class of legal ground, on `erased` only. */
   readonly ground?: string;
+  /** On `acknowledged` only: the other member's event, and our own exchange that it went into. */
+  readonly acknowledges?: Acknowledges;
   /** One list an entity, one commitment a Patient in it (or one where none is concerned), base64url. */
   readonly entities: readonly (readonly string[])[];
   /** Commitment to the request part, base64url. */
   readonly request?: string;
+}
+
+export interface Acknowledges {
+  readonly event: string;
+  readonly member: string;
+  readonly exchange?: string;
 }
 
 /** What a request names: it may name a Patient, so it is sealed under the keys of all Patients concerned. */
@@ -85,6 +93,7 @@ export interface RecordDraft {
   readonly outcome: ExchangeOutcome;
   readonly reconciled: boolean;
   readonly ground?: string;
+  readonly acknowledges?: Acknowledges;
 }
 
 /** The key of one Patient concerned, with its tag. */
@@ -235,6 +244,7 @@ function recordOf(
     engine: outcome.engine,
     ...(draft.reconciled && { reconciled: true as const }),
     ...(draft.ground !== undefined && { ground: draft.ground }),
+    ...(draft.acknowledges !== undefined && { acknowledges: draft.acknowledges }),
     entities,
     ...(request && { request: base64url(requestCommitment(request.key, draft.idBytes, request.text)) }),
   };
@@ -257,6 +267,7 @@ function recordedCaller(caller: Caller): RecordedCaller {
     ...(named && caller.user !== undefined && { user: caller.user }),
     ...(caller.organisation !== undefined && { organisation: caller.organisation }),
     ...(caller.purpose !== undefined && { purpose: caller.purpose }),
+    ...(caller.member !== undefined && { member: caller.member }),
   };
 }
 

@@ -1,17 +1,25 @@
 import { statfsSync } from 'node:fs';
 import { encodeEvent } from '../ledger/event.ts';
 import { isWrite } from '../fhir/interaction.ts';
-import type { ExchangeIntent, ExchangeOutcome, OpenExchange, RecordEntity, Recorder } from './exchange-record.ts';
+import { acknowledgementDraft, type AcknowledgedFor } from './acknowledgement.ts';
+import type {
+  ExchangeIntent,
+  ExchangeOutcome,
+  OpenExchange,
+  ReceivedDisclosure,
+  RecordEntity,
+  Recorder,
+} from './exchange-record.ts';
 import { newEventId } from './event-id.ts';
 import { withHistory } from './entity-history.ts';
 import { IntentStore, type OpenIntent } from './intent-store.ts';
 import { Outbox } from './outbox.ts';
-import { peerTag } from './peer-tag.ts';
+import { acknowledgementTag, peerTag } from './peer-tag.ts';
 import { ProvenanceError } from './provenance-error.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 import { base64url, COMMITMENT_ALGORITHM } from './record.ts';
 import { RecordQueries } from './record-queries.ts';
-import { RecordVault } from './record-vault.ts';
+import { RecordVault, type SealedRecord } from './record-vault.ts';
 
 export interface RecorderOptions {
   readonly store: ProvenanceStore;
@@ -32,8 +40,8 @@ export interface RecorderOptions {
   readonly minimumFreeBytes?: number;
   /** Folder whose disk is looked at. */
   readonly dataDir?: string;
-  /** K_AB (`agreedKey`) of the member behind an upstream; its gateway then finds our event by a tag. Undefined: no member. */
-  readonly peerKey?: (upstream: string | undefined) => Uint8Array | undefined;
+  /** K_AB (`agreedKey`) with another member, whose gateway then finds an event of ours by its tag. Undefined: no such member. */
+  readonly peerKey?: (member: string) => Uint8Array | undefined;
 }
 
 export interface PreparedRecord {
@@ -111,6 +119,22 @@ export class ExchangeRecorder implements Recorder {
     await this.#record(open, open.intent, outcome, { reconciled: true });
   }
 
+  /** Acknowledges disclosures that went into no exchange: what the gateway asked for itself. @throws {ProvenanceError} unavailable */
+  async acknowledge(received: readonly ReceivedDisclosure[], context: AcknowledgedFor['context']): Promise<void> {
+    const nowMs = this.#options.clock();
+    const requestId = base64url(newEventId(this.#options.random));
+    const prepared = received.map((one) =>
+      this.#prepareAcknowledgement(
+        one,
+        { exchange: undefined, requestId, interaction: 'read', startedMs: nowMs, context },
+        nowMs,
+      ),
+    );
+    await this.#commit(() => prepared.forEach(({ insert }) => insert()));
+    for (const { committed } of prepared) committed();
+    this.#options.onCommitted();
+  }
+
   /**
    * The record and event of an erasure, for the erasure's own transaction: `insert` inside it, `committed` after it.
    */
@@ -164,28 +188,68 @@ export class ExchangeRecorder implements Recorder {
       reconciled: marks.reconciled === true,
       ...(marks.ground !== undefined && { ground: marks.ground }),
     });
-    const peerKey = this.#options.peerKey?.(intent.upstream);
-    const event = encodeEvent({
-      id: exchange.eventId,
-      kind: outcome.kind,
-      alg: COMMITMENT_ALGORITHM,
-      commit: base64url(sealed.commit),
-      rules: this.#options.rules(),
-      links: [],
-      ...(peerKey !== undefined && { peer: peerTag(peerKey, idBytes) }),
-    });
+    const event = this.#event(sealed, this.#disclosureTag(idBytes, intent, outcome));
+    const { interaction, requestId } = intent;
+    const acknowledged = { exchange: exchange.eventId, startedMs: exchange.startedMs, requestId, interaction };
+    const acknowledgements = (outcome.received ?? []).map((received) =>
+      this.#prepareAcknowledgement(received, { ...acknowledged, context: outcome }, recordedMs),
+    );
     return {
-      // Record, event and the end of the intent in one transaction: a crash leaves all of them or the intent alone.
+      // Record, event, acknowledgements and the end of the intent in one transaction: a crash leaves all of them or the intent alone.
       insert: () => {
         this.outbox.insertPending(this.vault.insert(sealed), recordedMs, event);
-        if (isWrite(intent.interaction)) this.intents.remove(idBytes);
+        for (const { insert } of acknowledgements) insert();
+        if (isWrite(interaction)) this.intents.remove(idBytes);
       },
       committed: () => {
         this.intents.settled(exchange.eventId);
         this.outbox.added(1);
+        for (const { committed } of acknowledgements) committed();
         this.#options.onCommitted();
       },
     };
+  }
+
+  #prepareAcknowledgement(
+    received: ReceivedDisclosure,
+    acknowledged: AcknowledgedFor,
+    recordedMs: number,
+  ): PreparedRecord {
+    const idBytes = newEventId(this.#options.random);
+    const { writer, peerKey } = this.#options;
+    const { ruleSet, packages, engine } = acknowledged.context;
+    const sealed = this.vault.sealRecord(
+      acknowledgementDraft(
+        received,
+        { ...acknowledged, context: { ruleSet, packages, engine } },
+        { idBytes, eventId: base64url(idBytes), recordedMs, writer },
+      ),
+    );
+    const key = peerKey?.(received.member);
+    const event = this.#event(sealed, key && acknowledgementTag(key, Buffer.from(received.event, 'base64url')));
+    return {
+      insert: () => this.outbox.insertPending(this.vault.insert(sealed), recordedMs, event),
+      committed: () => this.outbox.added(1),
+    };
+  }
+
+  /** Only what was given to another member, and was given, is tagged for it. */
+  #disclosureTag(idBytes: Uint8Array, { caller }: ExchangeIntent, outcome: ExchangeOutcome): string | undefined {
+    if (caller.member === undefined || outcome.kind !== 'disclosed' || outcome.outcome !== '0') return undefined;
+    const key = this.#options.peerKey?.(caller.member);
+    return key && peerTag(key, idBytes);
+  }
+
+  #event(sealed: SealedRecord, peer: string | undefined): Uint8Array {
+    return encodeEvent({
+      id: base64url(sealed.idBytes),
+      kind: sealed.kind,
+      alg: COMMITMENT_ALGORITHM,
+      commit: base64url(sealed.commit),
+      rules: this.#options.rules(),
+      links: [],
+      ...(peer !== undefined && { peer }),
+    });
   }
 
   /** Two deletes of one resource that end in the same turn are told the same version by the server; only one of them made it. */

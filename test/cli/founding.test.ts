@@ -152,6 +152,20 @@ describe('concordat check-config', () => {
     ]);
   });
 
+  test('knows who is a member, behind an upstream and behind a token', async () => {
+    const jwksFile = join(folder, 'jwks.json');
+    writeFileSync(jwksFile, JSON.stringify({ keys: [{ kty: 'EC' }] }));
+    const named = (member: string) => ({
+      upstreams: { other: { url: 'http://127.0.0.1:9/fhir', member } },
+      auth: { mode: 'jwt', issuers: [{ issuer: 'i', audience: 'a', jwksFile, members: [{ member }] }] },
+    });
+    assert.deepEqual((await check(config(named('clinics')))).paths, []);
+    assert.deepEqual((await check(config(named('stranger')))).paths, [
+      'upstreams.other.member',
+      'auth.issuers[0].members[0].member',
+    ]);
+  });
+
   test('ends with 2 when the file cannot be read', async () => {
     mkdirSync(join(folder, 'unreadable'));
     assert.equal((await runCli(['check-config', join(folder, 'unreadable')])).code, 2);

@@ -51,6 +51,30 @@ function problemsOf(text: string) {
 }
 
 describe('parseConfig', () => {
+  test('names the members behind upstreams and tokens, and refuses the member itself and what is said twice', () => {
+    const issuer = (members: unknown) => ({
+      ...example(),
+      upstreams: { other: { url: 'http://127.0.0.1:9000/fhir', member: 'clinics' } },
+      auth: { mode: 'jwt', issuers: [{ issuer: 'i', audience: 'a', jwksFile: 'jwks.json', members }] },
+    });
+    const config = parse(issuer([{ member: 'clinics', clients: ['c'] }, { member: 'payer' }]));
+    assert.equal(config.upstreams['other']?.member, 'clinics');
+    assert.equal(config.auth.mode === 'jwt' ? config.auth.issuers[0]?.members.length : 0, 2);
+    const wrong = (members: unknown) => problemsOf(stringify(issuer(members))).problems.map(({ path }) => path);
+    assert.deepEqual(wrong([{ member: 'hospital', clients: ['c'] }]), ['auth.issuers[0].members[0].member']);
+    const twice = [
+      { member: 'clinics', clients: ['c'] },
+      { member: 'payer', clients: ['c'] },
+    ];
+    assert.deepEqual(wrong(twice), ['auth.issuers[0].members[1]']);
+    assert.deepEqual(wrong([{ member: 'clinics' }, { member: 'payer' }]), ['auth.issuers[0].members[1]']);
+    const own = { ...example(), upstreams: { ehr: { url: 'http://127.0.0.1:9000/fhir', member: 'hospital' } } };
+    assert.deepEqual(
+      problemsOf(stringify(own)).problems.map(({ path }) => path),
+      ['upstreams.ehr.member'],
+    );
+  });
+
   test('fills in defaults, makes paths absolute, reads secrets and freezes', () => {
     const config = parse(example());
     assert.equal(config.dataDir, join(folder, 'data'));

@@ -199,6 +199,33 @@ describe('who may do what', () => {
     assert.equal(gateway.record(erased.headers['concordat-event'] ?? '')?.record.kind, 'erased');
   });
 
+  test('a token of another member is known by its client, its organisation, or its issuer alone', async () => {
+    const memberOf = async (claims: Record<string, unknown>): Promise<string | undefined> => {
+      const authenticator = createJwtAuthenticator({
+        issuers: [
+          {
+            issuer: ISSUER,
+            audience: AUDIENCE,
+            keys: { file: issuer.jwksFile },
+            members: [
+              { member: 'rest' },
+              { member: 'clinics', organisations: ['Clinics'] },
+              { member: 'payer', clients: ['payer-gateway'] },
+            ],
+          },
+        ],
+        clock: () => nowMs,
+      });
+      const { caller } = await authenticator.authenticate(`Bearer ${await issuer.token('system/*.rs', claims)}`);
+      return caller.member;
+    };
+    assert.equal(await memberOf({ organisation: 'Clinics' }), 'clinics');
+    assert.equal(await memberOf({ organisation: 'Clinics', client_id: 'payer-gateway' }), 'payer');
+    assert.equal(await memberOf({}), 'rest');
+    const own = await get(`/fhir/ehr/Patient/${ids.mine}`, 'system/*.*');
+    assert.equal(gateway.record(own.headers['concordat-event'] ?? '')?.record.caller.member, undefined);
+  });
+
   test('keys rotate: a new key is found, at most every ten seconds', async () => {
     await issuer.rotate('key-2');
     const early = await get(`/fhir/ehr/Patient/${ids.mine}`, 'system/*.*');

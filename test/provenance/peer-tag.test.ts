@@ -2,8 +2,9 @@ import { test } from 'node:test';
 import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { parseEvent } from '../../src/ledger/event.ts';
+import { AgreedKeys } from '../../src/provenance/agreed-keys.ts';
 import { agreedKey, peerTag } from '../../src/provenance/peer-tag.ts';
-import { openProvenance, record } from '../support/provenance.ts';
+import { makeCaller, openProvenance, record } from '../support/provenance.ts';
 
 function raw(key: KeyObject, field: 'd' | 'x'): Buffer {
   return Buffer.from(String(key.export({ format: 'jwk' })[field]), 'base64url');
@@ -30,14 +31,36 @@ test('refuses a key of low order', () => {
   assert.throws(() => agreedKey(pair().own, Buffer.alloc(32)));
 });
 
-test('an event for a member carries the tag, another does not', async (t) => {
+test('only what was disclosed to another member carries a tag for it, and each event another one', async (t) => {
   const key = Buffer.alloc(32, 8);
-  const { recorder } = openProvenance(t, { peerKey: (upstream) => (upstream === 'ehr' ? key : undefined) });
-  const eventId = await record(recorder);
-  await record(recorder, { upstream: 'lab' });
-  const [first, second] = recorder.outbox.pending(2).map((event) => parseEvent(event.bytes));
-  const expected = createHmac('sha256', key).update(Buffer.from(eventId, 'base64url')).digest().subarray(0, 16);
-  assert.equal(first?.peer, expected.toString('base64url'));
-  assert.equal(peerTag(key, Buffer.from(eventId, 'base64url')), first?.peer);
-  assert.equal(second?.peer, undefined);
+  const { recorder } = openProvenance(t, { peerKey: (member) => (member === 'clinics' ? key : undefined) });
+  const clinics = makeCaller({ member: 'clinics' });
+  const first = await record(recorder, { caller: clinics });
+  await record(recorder, { caller: clinics });
+  await record(recorder);
+  await record(recorder, { caller: clinics, kind: 'denied' }, { outcome: '4', status: 403 });
+  await record(recorder, { caller: clinics }, { outcome: '8', status: 502 });
+  await record(recorder, { caller: clinics, kind: 'received', interaction: 'create' }, { status: 201 });
+  await record(recorder, { caller: makeCaller({ member: 'nobody' }) });
+  const tags = recorder.outbox.pending(9).map((event) => parseEvent(event.bytes).peer);
+  const expected = createHmac('sha256', key).update(Buffer.from(first, 'base64url')).digest().subarray(0, 16);
+  assert.equal(tags[0], expected.toString('base64url'));
+  assert.equal(peerTag(key, Buffer.from(first, 'base64url')), tags[0]);
+  assert.notEqual(tags[1], undefined);
+  assert.notEqual(tags[1], tags[0]);
+  assert.deepEqual(tags.slice(2), [undefined, undefined, undefined, undefined, undefined]);
+});
+
+test('the keys with the other members follow the membership', () => {
+  const [own, clinics, rotated] = [pair(), pair(), pair()];
+  const members = [{ name: 'clinics', agreementKey: clinics.other.toString('base64') }];
+  const keys = new AgreedKeys({ ownName: 'hospital', ownPrivate: own.own, members: () => members });
+  assert.deepEqual(keys.keyWith('clinics'), agreedKey(clinics.own, own.other));
+  assert.equal(keys.keyWith('payer'), undefined);
+  members.push({ name: 'hospital', agreementKey: own.other.toString('base64') });
+  assert.equal(keys.keyWith('hospital'), undefined, 'nobody is his own counterpart');
+  members[0] = { name: 'clinics', agreementKey: rotated.other.toString('base64') };
+  assert.deepEqual(keys.keyWith('clinics'), agreedKey(rotated.own, own.other));
+  members.push({ name: 'weak', agreementKey: Buffer.alloc(32).toString('base64') });
+  assert.equal(keys.keyWith('weak'), undefined, 'its secret is known to everybody');
 });

@@ -16,10 +16,12 @@ import { createOpenAuthenticator } from '../../src/gateway/auth/authenticator.ts
 import { createGatewayMetrics } from '../../src/gateway/metrics.ts';
 import { DEFAULT_LIMITS } from '../../src/gateway/parts.ts';
 import type { Alarm, GatewayParts } from '../../src/gateway/parts.ts';
+import { ReceivedDisclosures } from '../../src/gateway/received-disclosures.ts';
 import { UpstreamClient } from '../../src/gateway/upstream-client.ts';
 import type { UpstreamOptions } from '../../src/gateway/upstream-client.ts';
 import { createDeletionReader, createVersionReader } from '../../src/gateway/upstream-history.ts';
 import type { LedgerStatus } from '../../src/ledger/ledger-view.ts';
+import type { ReceivedDisclosure } from '../../src/provenance/exchange-record.ts';
 import { ProvenanceStore } from '../../src/provenance/provenance-store.ts';
 import { RecordQueries } from '../../src/provenance/record-queries.ts';
 import type { OpenedRecord } from '../../src/provenance/record-vault.ts';
@@ -57,6 +59,8 @@ export interface TestGatewayOptions {
   readonly rules?: string;
   readonly parts?: Partial<GatewayParts>;
   readonly outboxLimit?: number;
+  /** Every upstream is this member's gateway, and this is the key shared with it. */
+  readonly counterpart?: { readonly member: string; readonly key: Uint8Array };
   readonly clock?: () => number;
 }
 
@@ -76,7 +80,16 @@ export async function openGateway(options: TestGatewayOptions = {}): Promise<Tes
     ...names.map((name, i) => [name, started[i]?.url ?? ''] as const),
     ...Object.entries(options.urls ?? {}),
   ];
-  const upstreams = new Map(urls.map(([name, url]) => [name, openClient(name, url, clock, options.client)]));
+  const { counterpart } = options;
+  const disclosures = new ReceivedDisclosures((received) => {
+    void recorder.acknowledge(received, { ruleSet: ruleSet.digest, packages: [], engine: 'test' });
+  });
+  const client = {
+    ...options.client,
+    ...(counterpart !== undefined && { member: counterpart.member }),
+    onDisclosed: (received: ReceivedDisclosure) => disclosures.note(received),
+  };
+  const upstreams = new Map(urls.map(([name, url]) => [name, openClient(name, url, clock, client)]));
   const store = new ProvenanceStore({ dataDir: join(dataDir, 'provenance'), masterKey: random(32) });
   const recorder = new ExchangeRecorder({
     store,
@@ -86,6 +99,7 @@ export async function openGateway(options: TestGatewayOptions = {}): Promise<Tes
     clock,
     random,
     onCommitted: () => undefined,
+    peerKey: (member) => (member === counterpart?.member ? counterpart.key : undefined),
   });
   const queries = new RecordQueries(store, recorder.vault);
   const ruleSet = createRuleSet(parseRules(parseYaml(options.rules ?? PUSH_RULES)));
@@ -100,6 +114,7 @@ export async function openGateway(options: TestGatewayOptions = {}): Promise<Tes
     authenticator: createOpenAuthenticator('127.0.0.1'),
     smart: undefined,
     recorder,
+    disclosures,
     validator,
     ruleSet,
     adoptedRuleSets: () => [],

@@ -24,6 +24,13 @@ export const DEFAULT_CLAIMS: ClaimNames = {
   patient: 'patient',
 };
 
+/** Tokens that are another member's: by client or organisation, or, where it names neither, all that nobody else is named for. */
+export interface IssuerMember {
+  readonly member: string;
+  readonly clients?: readonly string[];
+  readonly organisations?: readonly string[];
+}
+
 export interface IssuerOptions {
   readonly issuer: string;
   readonly audience: string | readonly string[];
@@ -31,6 +38,7 @@ export interface IssuerOptions {
   /** Subset of ALLOWED_ALGORITHMS; undefined for all of them. */
   readonly algorithms?: readonly string[];
   readonly claims?: Partial<ClaimNames>;
+  readonly members?: readonly IssuerMember[];
 }
 
 /** Asymmetric signatures only: `none` and the HMAC family can never be allowed. */
@@ -124,18 +132,34 @@ function principalOf(payload: JWTPayload, issuer: Issuer): Principal {
   const claim = (name: string): string | undefined => textOf(claimAt(payload, name));
   const subject = payload.sub ?? '';
   const clientId = claim(issuer.claims.client) ?? claim('azp') ?? subject;
+  const organisation = claim(issuer.claims.organisation);
+  const member = memberOf(issuer.options.members ?? [], clientId, organisation);
   const caller: Caller = {
     issuer: issuer.options.issuer,
     subject,
     clientId,
     user: claim(issuer.claims.user),
-    organisation: claim(issuer.claims.organisation),
+    organisation,
+    ...(member !== undefined && { member }),
     purpose: claim(issuer.claims.purpose),
     patient: claim(issuer.claims.patient)?.replace(/^Patient\//, ''),
   };
   const scope = payload.scope ?? payload.scp;
   const text = Array.isArray(scope) ? scope.filter((item) => typeof item === 'string').join(' ') : scope;
   return { caller, scopes: parseScopes(typeof text === 'string' ? text : '') };
+}
+
+/** The client says more than its organisation, and that more than the issuer alone. */
+function memberOf(
+  members: readonly IssuerMember[],
+  clientId: string,
+  organisation: string | undefined,
+): string | undefined {
+  const found =
+    members.find(({ clients }) => clients?.includes(clientId)) ??
+    members.find(({ organisations }) => organisation !== undefined && organisations?.includes(organisation)) ??
+    members.find(({ clients, organisations }) => clients === undefined && organisations === undefined);
+  return found?.member;
 }
 
 function claimAt(payload: JWTPayload, name: string): unknown {
