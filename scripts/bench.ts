@@ -66,16 +66,9 @@ async function row(name: string, ours: BenchProcess, proxy: BenchProcess, load: 
 
 /** The ledger's own bench has the row; here it stands under the name of the main job. */
 async function replicate(file: string): Promise<Row> {
-  const args = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'bench-ledger.ts')];
-  await promisify(execFile)(process.execPath, [
-    ...args,
-    '--only',
-    'replicate',
-    '--events',
-    values.events,
-    '--json',
-    file,
-  ]);
+  const program = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'bench-ledger.ts')];
+  const part = ['--only', 'replicate', '--events', values.events, '--json', file];
+  await promisify(execFile)(process.execPath, [...program, ...part]);
   const found = (JSON.parse(readFileSync(file, 'utf8')) as Row[]).find(({ name }) =>
     name.startsWith('replicate + verify'),
   );
