@@ -25,7 +25,7 @@ export function round(value: number): number {
 export function printRow({ name, value, unit, baseline, ratio }: Row): void {
   const beside =
     baseline === undefined ? '' : `  (${baseline.name}: ${String(baseline.value)}; ratio ${(ratio ?? 0).toFixed(3)})`;
-  console.log(`${name.padEnd(28)} ${String(value).padStart(10)} ${unit}${beside}`);
+  console.log(`${name.padEnd(44)} ${String(value).padStart(10)} ${unit}${beside}`);
 }
 
 export function writeRows(file: string, rows: readonly Row[]): void {

@@ -4,29 +4,34 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findTopicPlace } from './bench-ledger-broker.ts';
 import { benchFinality } from './bench-ledger-finality.ts';
+import { benchGrowth } from './bench-ledger-growth.ts';
 import { BenchProcesses } from './bench-ledger-process.ts';
 import { benchReplicate } from './bench-ledger-replicate.ts';
 import { printRow, writeRows, type Row } from './bench-ledger-row.ts';
 import { benchSeal } from './bench-ledger-seal.ts';
+import { benchWrites } from './bench-ledger-writes.ts';
 import { deleteBenchTopics, type TopicPlace } from './bench-ledger-topic.ts';
 
 /**
  * Measures the ledger: see docs/performance.md. `--events N`, `--json FILE`, `--brokers HOST:PORT,…` for an existing Kafka cluster, `--only PART,…` of seal,
- * replicate, finality.
+ * replicate, finality, writes; `--no-tessera` leaves Tessera out of the last; `--growth N,N,…` replicates logs of these sizes instead, each in a process of its own.
  */
-const PARTS = ['seal', 'replicate', 'finality'] as const;
+const PARTS = ['seal', 'replicate', 'finality', 'writes'] as const;
+const ON_TOPICS = ['replicate', 'finality', 'writes', 'growth'];
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '1000000' },
     json: { type: 'string' },
     brokers: { type: 'string' },
     only: { type: 'string', default: PARTS.join(',') },
+    growth: { type: 'string' },
+    'no-tessera': { type: 'boolean', default: false },
   },
 });
-const events = Number(values.events);
-if (!Number.isSafeInteger(events) || events < 1) throw new Error('--events takes a number');
-const parts = values.only.split(',');
-for (const part of parts)
+const events = parseCount(values.events);
+const growth = values.growth?.split(',').map(parseCount);
+const parts = growth === undefined ? values.only.split(',') : ['growth'];
+for (const part of values.only.split(','))
   if (!PARTS.some((known) => known === part)) throw new Error(`--only takes ${PARTS.join(', ')}`);
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-bench-'));
@@ -42,12 +47,15 @@ async function measure(): Promise<readonly Row[]> {
     rows.push(...made);
   };
   if (parts.includes('seal')) add(benchSeal(folder));
-  if (!parts.includes('replicate') && !parts.includes('finality')) return rows;
+  if (!parts.some((part) => ON_TOPICS.includes(part))) return rows;
   const { place, said } = await findTopicPlace({ processes, folder, brokers: givenBrokers });
   places.push(place);
   console.log(said);
+  if (growth !== undefined) await benchGrowth(growth, { processes, place, folder }, add);
   if (parts.includes('replicate')) add(await benchReplicate({ processes, place, folder, events }));
   if (parts.includes('finality')) add(await benchFinality(place, folder));
+  const withTessera = !values['no-tessera'];
+  if (parts.includes('writes')) add(await benchWrites({ processes, place, folder, withTessera }));
   return rows;
 }
 
@@ -76,4 +84,10 @@ try {
     await putAway();
     throw error;
   }
+}
+
+function parseCount(text: string): number {
+  const count = Number(text);
+  if (!Number.isSafeInteger(count) || count < 1) throw new Error('--events and --growth take numbers');
+  return count;
 }
