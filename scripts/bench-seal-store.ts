@@ -11,14 +11,27 @@ export class BenchSealStore implements SealStore {
   #waiting: SealedBatch[] = [];
   #last: SealedBatch | undefined;
   #next = 1;
+  #sequenced = 0;
+  readonly #onSequenced: (count: number) => void;
 
-  constructor(writer: string, durablePath?: string) {
+  /** @param onSequenced told how many events more became sequenced, in the order of their commits */
+  constructor(writer: string, durablePath?: string, onSequenced: (count: number) => void = () => {}) {
     this.#writer = writer;
+    this.#onSequenced = onSequenced;
     if (durablePath === undefined) return;
     this.#database = new DatabaseSync(durablePath);
     this.#database.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE sealed (batch INTEGER PRIMARY KEY, frame BLOB)',
     );
+  }
+
+  /** Events committed so far, and of them those that are sequenced. */
+  get committed(): number {
+    return this.#next - 1;
+  }
+
+  get sequenced(): number {
+    return this.#sequenced;
   }
 
   commit(bytes: Uint8Array): void {
@@ -59,7 +72,11 @@ export class BenchSealStore implements SealStore {
   }
 
   markSequenced(batch: number): void {
-    this.#waiting = this.#waiting.filter((candidate) => candidate.batch !== batch);
+    const found = this.#waiting.find((candidate) => candidate.batch === batch);
+    if (found === undefined) return;
+    this.#waiting = this.#waiting.filter((candidate) => candidate !== found);
+    this.#sequenced += found.count;
+    this.#onSequenced(found.count);
   }
 
   markFinal(): void {}

@@ -66,13 +66,14 @@ async function row(name: string, ours: BenchProcess, proxy: BenchProcess, load: 
 
 /** The ledger's own bench has the row; here it stands under the name of the main job. */
 async function replicate(file: string): Promise<Row> {
-  const args = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'bench-ledger.ts')];
-  await promisify(execFile)(process.execPath, [...args, '--events', values.events, '--json', file]);
+  const program = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'bench-ledger.ts')];
+  const part = ['--only', 'replicate', '--events', values.events, '--json', file];
+  await promisify(execFile)(process.execPath, [...program, ...part]);
   const found = (JSON.parse(readFileSync(file, 'utf8')) as Row[]).find(({ name }) =>
     name.startsWith('replicate + verify'),
   );
   if (found?.baseline === undefined) throw new TypeError('the bench of the ledger has no row for replication');
-  const baseline = { name: 'only reading the topic', value: round(found.baseline.value) };
+  const baseline = { name: found.baseline.name, value: round(found.baseline.value) };
   return {
     name: 'replicate',
     value: round(found.value),

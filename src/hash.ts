@@ -41,6 +41,12 @@ export function sha256(...parts: Uint8Array[]): Uint8Array {
   return fromLatin1(nodeCrypto.hash('sha256', input, 'binary'));
 }
 
+/** SHA-256 of one piece, written into `output` from `at` on: for rows of hashes, where an array for each costs a quarter of the time. */
+export function sha256Into(input: Uint8Array, output: Uint8Array, at: number): void {
+  if (nodeCrypto === undefined) output.set(portableSha256(input), at);
+  else writeLatin1(nodeCrypto.hash('sha256', input, 'binary'), output, at);
+}
+
 /** HMAC-SHA-256 of the concatenated parts, 32 bytes (RFC 2104). */
 export function hmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array {
   if (nodeCrypto === undefined) return portableHmacSha256(key, ...parts);
@@ -53,6 +59,10 @@ export function hmacSha256(key: Uint8Array, ...parts: Uint8Array[]): Uint8Array 
 /** A digest by way of a string: measured 0.4 µs against 1.0 µs for a Buffer, which lives off the heap and is kept alive by every view of it. */
 function fromLatin1(digest: string): Uint8Array {
   const bytes = new Uint8Array(32);
-  for (let i = 0; i < 32; i++) bytes[i] = digest.charCodeAt(i);
+  writeLatin1(digest, bytes, 0);
   return bytes;
+}
+
+function writeLatin1(digest: string, output: Uint8Array, at: number): void {
+  for (let i = 0; i < 32; i++) output[at + i] = digest.charCodeAt(i);
 }

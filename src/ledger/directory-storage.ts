@@ -181,11 +181,14 @@ export class DirectoryStorage implements LedgerStorage {
   file(name: string): AppendFile {
     let file = this.#files.get(name);
     if (file === undefined) {
-      const path = join(this.#folder, `${name}.bin`);
-      if (this.#readOnly && !existsSync(path)) return NO_FILE;
-      this.#files.set(name, (file = new DirectoryFile(path, this.#readOnly)));
+      if (this.#readOnly && !this.hasFile(name)) return NO_FILE;
+      this.#files.set(name, (file = new DirectoryFile(this.#path(name), this.#readOnly)));
     }
     return file;
+  }
+
+  hasFile(name: string): boolean {
+    return existsSync(this.#path(name));
   }
 
   fileNames(): string[] {
@@ -198,7 +201,11 @@ export class DirectoryStorage implements LedgerStorage {
     if (this.#readOnly) return;
     this.#files.get(name)?.close();
     this.#files.delete(name);
-    rmSync(join(this.#folder, `${name}.bin`), { force: true });
+    rmSync(this.#path(name), { force: true });
+  }
+
+  #path(name: string): string {
+    return join(this.#folder, `${name}.bin`);
   }
 
   close(): void {

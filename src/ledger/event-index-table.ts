@@ -26,16 +26,10 @@ function writeWord(bytes: Uint8Array, at: number, word: number): void {
   bytes[at + 3] = word;
 }
 
-/**
- * Where in [low, high) to look next. Keys are random, so their place can be guessed: two looks, two standard deviations to either side, leave a few
- * thousand rows. After them it only halves, because a member chooses its ids and could make every guess miss.
- */
-export function interpolate(args: { low: number; high: number; rows: number; key: Uint8Array; round: number }): number {
-  const { low, high, rows, key, round } = args;
-  if (round > 1) return Math.floor((low + high) / 2);
-  const spread = Math.ceil(Math.sqrt(rows));
-  const guess = Math.floor((readWord(key, 0) / 2 ** 32) * rows) + (round === 0 ? -spread : spread);
-  return Math.max(low, Math.min(high - 1, guess));
+/** How many of a run's rows are to be expected from one key up to another, if keys are random; negative where it is the smaller. @param from undefined: the start */
+export function rowsBetween(from: Uint8Array | undefined, to: Uint8Array, rows: number): number {
+  const start = from === undefined ? 0 : readWord(from, 0);
+  return Math.round(((readWord(to, 0) - start) / 2 ** 32) * rows);
 }
 
 /** Unsorted rows with an open-addressed hash over them. */

@@ -1,4 +1,5 @@
-import { compareKeys, interpolate, KEY_BYTES, MemoryTable, readValue, ROW_BYTES } from './event-index-table.ts';
+import { findInRun, RunReader, smallestReader } from './event-index-run.ts';
+import { MemoryTable, ROW_BYTES } from './event-index-table.ts';
 import type { LedgerStorage } from './storage.ts';
 
 /** One immutable sorted file of (key, value) rows. */
@@ -16,7 +17,8 @@ export interface IndexManifest {
 export const EMPTY_MANIFEST: IndexManifest = { runs: [], nextId: 1 };
 
 const FAN_IN = 4;
-const READ_ROWS = 512;
+/** Rows that a merge writes at a time. */
+const WRITE_ROWS = 4096;
 
 interface Merge {
   readonly sources: readonly IndexRun[];
@@ -36,7 +38,8 @@ export class EventIndex {
   readonly #name: string;
   #manifest: IndexManifest;
   #table: MemoryTable;
-  #merge: Merge | undefined;
+  /** By the level of the run that they make; one for each level. */
+  readonly #merges = new Map<number, Merge>();
   #retired: IndexRun[] = [];
 
   /** @param options.tableRows rows in memory before a spill, a power of two */
@@ -70,7 +73,7 @@ export class EventIndex {
   /** All values of a key, smallest first. */
   lookup(key: Uint8Array): number[] {
     const found = this.#table.lookup(key);
-    for (const run of this.#manifest.runs) found.push(...this.#lookupRun(run, key));
+    for (const run of this.#manifest.runs) found.push(...findInRun(this.#file(run), run.rows, key));
     return found.sort((a, b) => a - b);
   }
 
@@ -90,29 +93,41 @@ export class EventIndex {
   }
 
   /**
-   * Moves at most `rows` rows of a merge that is due. True when the manifest changed: it must be saved (after `sync`), then `removeMerged` called.
+   * Moves at most `rows` rows of each level's merge that is due. With two rows for each that was added, no level waits: four runs are merged before two more have
+   * come. True when the manifest changed: it must be saved (after `sync`), then `removeMerged` called.
    */
   mergeSome(rows: number): boolean {
-    this.#merge ??= this.#startMerge();
-    if (this.#merge === undefined) return false;
-    const { readers, target, sources } = this.#merge;
-    const output = new Uint8Array(rows * ROW_BYTES);
-    let length = 0;
-    for (; length < output.length; length += ROW_BYTES) {
-      const reader = smallest(readers);
-      if (reader === undefined) break;
-      output.set(reader.row(), length);
-      reader.advance();
+    this.#startMerges();
+    let changed = false;
+    for (const merge of this.#merges.values()) {
+      this.#moveRows(merge, rows);
+      if (merge.readers.some((reader) => !reader.done)) continue;
+      const { sources, target } = merge;
+      this.#manifest = {
+        ...this.#manifest,
+        runs: [...this.#manifest.runs.filter((run) => !sources.includes(run)), target],
+      };
+      this.#retired.push(...sources);
+      this.#merges.delete(target.level);
+      changed = true;
     }
-    this.#file(target).append(output.subarray(0, length));
-    if (readers.some((reader) => !reader.done)) return false;
-    this.#manifest = {
-      ...this.#manifest,
-      runs: [...this.#manifest.runs.filter((run) => !sources.includes(run)), target],
-    };
-    this.#retired.push(...sources);
-    this.#merge = undefined;
-    return true;
+    return changed;
+  }
+
+  #moveRows({ readers, target }: Merge, rows: number): void {
+    const file = this.#file(target);
+    for (let left = rows; left > 0; left -= WRITE_ROWS) {
+      const output = new Uint8Array(Math.min(left, WRITE_ROWS, target.rows) * ROW_BYTES);
+      let length = 0;
+      for (; length < output.length; length += ROW_BYTES) {
+        const reader = smallestReader(readers);
+        if (reader === undefined) break;
+        output.set(reader.row(), length);
+        reader.advance();
+      }
+      file.append(output.subarray(0, length));
+      if (length < output.length) return;
+    }
   }
 
   /** To be called once the manifest without them is saved: a crash before would miss rows. */
@@ -121,40 +136,17 @@ export class EventIndex {
     this.#retired = [];
   }
 
-  #startMerge(): Merge | undefined {
-    const levels = Map.groupBy(this.#manifest.runs, (run) => run.level);
-    for (const [level, runs] of levels) {
-      if (runs.length < FAN_IN) continue;
+  #startMerges(): void {
+    for (const [level, runs] of Map.groupBy(this.#manifest.runs, (run) => run.level)) {
+      if (runs.length < FAN_IN || this.#merges.has(level + 1)) continue;
       const sources = runs.slice(0, FAN_IN);
       const rows = sources.reduce((sum, run) => sum + run.rows, 0);
       const target = { id: this.#manifest.nextId, level: level + 1, rows };
       // The number is used up at once, so that a spill during the merge does not take it.
       this.#manifest = { ...this.#manifest, nextId: target.id + 1 };
       this.#file(target).truncate(0);
-      return { sources, target, readers: sources.map((run) => new RunReader(this.#file(run), run.rows)) };
-    }
-    return undefined;
-  }
-
-  #lookupRun(run: IndexRun, key: Uint8Array): number[] {
-    const file = this.#file(run);
-    let low = 0;
-    let high = run.rows;
-    // Invariant: rows below `low` are smaller than the key, rows from `high` on are not.
-    for (let round = 0; high - low > READ_ROWS; round++) {
-      const middle = interpolate({ low, high, rows: run.rows, key, round });
-      if (compareKeys(file.read(middle * ROW_BYTES, KEY_BYTES), 0, key, 0) < 0) low = middle + 1;
-      else high = middle;
-    }
-    const values = [];
-    for (let first = low; ; first += READ_ROWS) {
-      const block = file.read(first * ROW_BYTES, READ_ROWS * ROW_BYTES);
-      for (let at = 0; at < block.length; at += ROW_BYTES) {
-        const order = compareKeys(block, at, key, 0);
-        if (order === 0) values.push(readValue(block, at));
-        else if (order > 0) return values;
-      }
-      if (block.length < READ_ROWS * ROW_BYTES) return values;
+      const readers = sources.map((run) => new RunReader(this.#file(run), run.rows));
+      this.#merges.set(target.level, { sources, target, readers });
     }
   }
 
@@ -171,55 +163,4 @@ export class EventIndex {
   #fileName(run: IndexRun): string {
     return `${this.#name}-${String(run.id)}`;
   }
-}
-
-class RunReader {
-  readonly #file: ReturnType<LedgerStorage['file']>;
-  readonly #rows: number;
-  #next = 0;
-  #block: Uint8Array = new Uint8Array();
-  #at = 0;
-
-  constructor(file: ReturnType<LedgerStorage['file']>, rows: number) {
-    this.#file = file;
-    this.#rows = rows;
-    this.#fill();
-  }
-
-  get done(): boolean {
-    return this.#at >= this.#block.length;
-  }
-
-  get block(): Uint8Array {
-    return this.#block;
-  }
-
-  get at(): number {
-    return this.#at;
-  }
-
-  row(): Uint8Array {
-    return this.#block.subarray(this.#at, this.#at + ROW_BYTES);
-  }
-
-  advance(): void {
-    this.#at += ROW_BYTES;
-    if (this.done) this.#fill();
-  }
-
-  #fill(): void {
-    const count = Math.min(READ_ROWS, this.#rows - this.#next);
-    this.#block = this.#file.read(this.#next * ROW_BYTES, count * ROW_BYTES);
-    this.#next += count;
-    this.#at = 0;
-  }
-}
-
-function smallest(readers: readonly RunReader[]): RunReader | undefined {
-  let best: RunReader | undefined;
-  for (const reader of readers) {
-    if (reader.done) continue;
-    if (best === undefined || compareKeys(reader.block, reader.at, best.block, best.at) < 0) best = reader;
-  }
-  return best;
 }

@@ -137,8 +137,7 @@ export class LeafStore {
   /** Undefined once pruned. */
   body(record: LeafRecord): Uint8Array | undefined {
     const name = segmentName(record.bodySegment);
-    if (record.bodyLength > 0 && record.bodySegment !== this.#segment && !this.#storage.fileNames().includes(name))
-      return undefined;
+    if (record.bodyLength > 0 && record.bodySegment !== this.#segment && !this.#storage.hasFile(name)) return undefined;
     return this.#storage.file(name).read(record.bodyPosition, record.bodyLength);
   }
 

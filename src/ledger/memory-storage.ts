@@ -105,6 +105,10 @@ export class MemoryStorage implements LedgerStorage {
     return file;
   }
 
+  hasFile(name: string): boolean {
+    return this.#files.has(name);
+  }
+
   fileNames(): string[] {
     return [...this.#files.keys()];
   }

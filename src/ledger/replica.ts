@@ -39,8 +39,8 @@ export interface EventPlace {
 
 const POSITIONS = 256;
 const NO_HASH = new Uint8Array(32);
-/** Merging keeps up with what is added: each row is merged once for each level, and there are fewer than eight. */
-const MERGE_ROWS_PER_ROW = 8;
+/** At each level of the index: merging keeps ahead of what is added. */
+const MERGE_ROWS_PER_ROW = 2;
 
 /**
  * One member's verified copy of the ledger: tree, headers, bodies, verdicts, writers' chains and the event index.
@@ -308,7 +308,7 @@ export class Replica {
   }
 
   #mergeSome(): void {
-    const rows = Math.min(MERGE_ROWS_PER_ROW * this.#rowsSinceMerge, 1 << 14);
+    const rows = MERGE_ROWS_PER_ROW * this.#rowsSinceMerge;
     this.#rowsSinceMerge = 0;
     if (rows === 0) return;
     this.#events.mergeSome(rows);

@@ -29,6 +29,8 @@ export interface LedgerStorage {
   readonly state: StateStore;
   /** Opens or makes a file; the same object for the same name. */
   file(name: string): AppendFile;
+  /** Whether a file is there, without making it. */
+  hasFile(name: string): boolean;
   fileNames(): string[];
   remove(name: string): void;
   close(): void;

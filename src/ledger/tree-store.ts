@@ -1,6 +1,6 @@
 import { LedgerError } from './ledger-error.ts';
 import { buildRoot } from './merkle/proof.ts';
-import { leafHash, nodeHash } from './merkle/tree-hash.ts';
+import { leafHash, rowRoot } from './merkle/tree-hash.ts';
 import type { AppendFile, LedgerStorage } from './storage.ts';
 
 const HASH_BYTES = 32;
@@ -49,7 +49,7 @@ export class TreeStore {
     for (let level = 1; this.#size % TILE_WIDTH ** level === 0; level++) {
       const tile = this.#size / TILE_WIDTH ** level - 1;
       this.#level(level).append(
-        fold(this.#level(level - 1).read(tile * TILE_WIDTH * HASH_BYTES, TILE_WIDTH * HASH_BYTES)),
+        rowRoot(this.#level(level - 1).read(tile * TILE_WIDTH * HASH_BYTES, TILE_WIDTH * HASH_BYTES)),
       );
     }
     return index;
@@ -69,7 +69,7 @@ export class TreeStore {
       2 ** inTile * HASH_BYTES,
     );
     if (bytes.length !== 2 ** inTile * HASH_BYTES) throw new LedgerError('damaged', 'a tile file is too short');
-    return fold(bytes);
+    return rowRoot(bytes);
   }
 
   /** C2SP tile; undefined where it is not complete to that width. */
@@ -94,20 +94,6 @@ export class TreeStore {
   #level(level: number): AppendFile {
     return (this.#levels[level] ??= this.#storage.file(`hashes-${String(level)}`));
   }
-}
-
-/** Root of a complete subtree from its 2^n leaves' hashes. */
-function fold(hashes: Uint8Array): Uint8Array {
-  let current = hashes;
-  while (current.length > HASH_BYTES) {
-    const next = new Uint8Array(current.length / 2);
-    for (let at = 0; at < next.length; at += HASH_BYTES) {
-      const left = current.subarray(2 * at, 2 * at + HASH_BYTES);
-      next.set(nodeHash(left, current.subarray(2 * at + HASH_BYTES, 2 * at + 2 * HASH_BYTES)), at);
-    }
-    current = next;
-  }
-  return current;
 }
 
 function slice(file: AppendFile, index: number, width: number, rowBytes: number): Uint8Array | undefined {

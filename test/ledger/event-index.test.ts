@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { findInRun } from '../../src/ledger/event-index-run.ts';
+import { MemoryTable } from '../../src/ledger/event-index-table.ts';
 import { EMPTY_MANIFEST, EventIndex, type IndexManifest } from '../../src/ledger/event-index.ts';
 import { MemoryStorage } from '../../src/ledger/memory-storage.ts';
+import type { AppendFile } from '../../src/ledger/storage.ts';
 
 const TABLE_ROWS = 8;
 
@@ -86,5 +89,68 @@ describe('event index', () => {
       [[3, 64 * TABLE_ROWS]],
     );
     assert.equal(storage.fileNames().length, 1);
+  });
+
+  test('no level waits for another: two rows merged at each level for each that came keep all runs few', () => {
+    const storage = new MemoryStorage();
+    const index = openIndex(storage, EMPTY_MANIFEST);
+    let most = 0;
+    for (let i = 0; i < 1024 * TABLE_ROWS; i++) {
+      index.add(randomBytes(16), i);
+      if (!index.full) continue;
+      index.spill();
+      if (index.mergeSome(2 * TABLE_ROWS)) index.removeMerged();
+      const levels = Map.groupBy(index.manifest.runs, (run) => run.level);
+      most = Math.max(most, ...[...levels.values()].map((runs) => runs.length));
+    }
+    assert.ok(most <= 6, `${most} runs of one level`);
+  });
+});
+
+describe('a run of the index', () => {
+  const ROWS = 100_000;
+
+  /** Rows of these keys in order, each with its place as its value, in a file that counts how often it is read. */
+  function makeRun(keys: readonly Uint8Array[]): { file: AppendFile; reads: () => number } {
+    const table = new MemoryTable(1 << 17, 7);
+    keys.forEach((key, i) => table.add(key, i));
+    const file = new MemoryStorage().file('run');
+    file.append(table.sortedRows());
+    let count = 0;
+    const read = (position: number, length: number): Uint8Array => {
+      count++;
+      return file.read(position, length);
+    };
+    const counted = { length: file.length, append: () => 0, read, truncate: () => {}, sync: async () => {} };
+    return { file: counted, reads: () => count };
+  }
+
+  test('random keys are found in two to three reads', () => {
+    const keys = Array.from({ length: ROWS }, () => randomBytes(16));
+    const { file, reads } = makeRun(keys);
+    for (let i = 0; i < ROWS; i += 50) assert.deepEqual(findInRun(file, ROWS, keys[i] as Uint8Array), [i]);
+    assert.ok(reads() / (ROWS / 50) < 3, `${reads() / (ROWS / 50)} reads for a key`);
+    assert.deepEqual(findInRun(file, ROWS, randomBytes(16)), []);
+  });
+
+  test('chosen keys that make every guess miss are found by halving', () => {
+    const keys = Array.from({ length: ROWS }, (_, i) => {
+      const key = Buffer.alloc(16, i < ROWS / 2 ? 0 : 255);
+      key.writeUInt32BE(i, 12);
+      return key;
+    });
+    const { file, reads } = makeRun(keys);
+    for (let i = 0; i < ROWS; i += 499) assert.deepEqual(findInRun(file, ROWS, keys[i] as Uint8Array), [i]);
+    assert.ok(reads() / (ROWS / 499) < 3 + Math.log2(ROWS), `${reads() / (ROWS / 499)} reads for a key`);
+  });
+
+  test('all values of a key are found where they fill more than a block', () => {
+    const key = randomBytes(16);
+    const keys = Array.from({ length: 3000 }, (_, i) => (i % 3 === 0 ? key : randomBytes(16)));
+    const { file } = makeRun(keys);
+    assert.deepEqual(
+      findInRun(file, 3000, key),
+      Array.from({ length: 1000 }, (_, i) => 3 * i),
+    );
   });
 });

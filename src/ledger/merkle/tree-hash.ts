@@ -1,4 +1,4 @@
-import { sha256 } from '../../hash.ts';
+import { sha256, sha256Into } from '../../hash.ts';
 
 /** RFC 6962 section 2.1: leaves and inner nodes are hashed under different first bytes, so that neither can pass for the other. */
 const LEAF_PREFIX = Uint8Array.of(0x00);
@@ -22,16 +22,32 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
 /** Root over leaf hashes (not leaf data), 32 bytes; `EMPTY_ROOT` where there are none. */
 export function treeRoot(leafHashes: readonly Uint8Array[]): Uint8Array {
   if (leafHashes.length === 0) return EMPTY_ROOT;
-  // Pairing neighbours and carrying an odd last one up gives RFC 6962's shape: the left part is the largest power of two.
-  let level: readonly Uint8Array[] = leafHashes;
-  while (level.length > 1) {
-    const above: Uint8Array[] = [];
-    for (let i = 0; i + 1 < level.length; i += 2)
-      above.push(nodeHash(level[i] as Uint8Array, level[i + 1] as Uint8Array));
-    if (level.length % 2 === 1) above.push(level[level.length - 1] as Uint8Array);
-    level = above;
+  const row = new Uint8Array(leafHashes.length * HASH_LENGTH);
+  leafHashes.forEach((hash, i) => row.set(hash, i * HASH_LENGTH));
+  return rowRoot(row);
+}
+
+/** Root over at least one leaf hash, where all lie in one array end to end. */
+export function rowRoot(leafHashes: Uint8Array): Uint8Array {
+  let row = leafHashes;
+  while (row.length > HASH_LENGTH) row = rowAbove(row);
+  return row;
+}
+
+/** Pairing neighbours and carrying an odd last one up gives RFC 6962's shape: the left part is the largest power of two. */
+function rowAbove(row: Uint8Array): Uint8Array {
+  const pairBytes = 2 * HASH_LENGTH;
+  const oddBytes = row.length % pairBytes;
+  const above = new Uint8Array((row.length - oddBytes) / 2 + oddBytes);
+  const input = new Uint8Array(NODE_PREFIX.length + pairBytes);
+  input.set(NODE_PREFIX);
+  let at = 0;
+  for (; at + pairBytes <= row.length; at += pairBytes) {
+    input.set(row.subarray(at, at + pairBytes), NODE_PREFIX.length);
+    sha256Into(input, above, at / 2);
   }
-  return level[0] as Uint8Array;
+  if (oddBytes > 0) above.set(row.subarray(at), at / 2);
+  return above;
 }
 
 /** Equality of two byte strings; of public values, so not constant-time. */
