@@ -7,6 +7,7 @@ import { GovernanceLog } from '../ledger/governance-log.ts';
 import type { GovernanceState } from '../ledger/governance-state.ts';
 import { ledgerFolder } from '../ledger/ledger-folder.ts';
 import { Replica } from '../ledger/replica.ts';
+import { asOfNow } from '../ledger/storage-snapshot.ts';
 import { CommandError } from './command-error.ts';
 import { readInput } from './read-input.ts';
 
@@ -29,9 +30,10 @@ export function withStoredLedger<T>(config: Config, work: (stored: StoredLedger)
   const storage = new DirectoryStorage(folder, { readOnly: true });
   try {
     const genesis = parseGenesis(bytes);
-    const replica = new Replica({ storage, clock: () => 0, seed: 0 });
-    const governance = new GovernanceLog(genesis, replica, storage).state;
-    const last = storage.state.scan('final/', { reverse: true, limit: 1 })[0]?.key;
+    const now = asOfNow(storage);
+    const replica = new Replica({ storage: now, clock: () => 0, seed: 0 });
+    const governance = new GovernanceLog(genesis, replica, now).state;
+    const last = now.state.scan('final/', { reverse: true, limit: 1 })[0]?.key;
     const finalSize = Number(last?.slice('final/'.length) ?? 0);
     return work({ folder, origin: genesis.origin, replica, governance, finalSize });
   } finally {

@@ -9,7 +9,8 @@ import { sameHash } from './merkle/tree-hash.ts';
 import { eventKey, Replica, type EventPlace } from './replica.ts';
 import type { JudgedRecord } from './replica-judge.ts';
 import { findFirstDifference } from './replica-reader.ts';
-import type { LedgerStorage, StateStore } from './storage.ts';
+import { asOfNow } from './storage-snapshot.ts';
+import type { LedgerStorage } from './storage.ts';
 import { TILE_WIDTH } from './tile.ts';
 import { TransportError, type Topic } from './transport.ts';
 
@@ -71,30 +72,6 @@ export async function fsckStored(options: {
   if (topic !== undefined) findings.push(...(await checkTopic(replica, topic)));
   const all = [...report.findings, ...findings].sort((a, b) => a.leafIndex - b.leafIndex);
   return { ...report, findings: all };
-}
-
-/**
- * The storage as it is at one moment, although a gateway may be writing to it: the state is read by one statement, files only grow, and those that are opened
- * now are still read when the gateway has removed them.
- */
-function asOfNow(storage: LedgerStorage): LedgerStorage {
-  const rows = storage.state.scan('');
-  const files = new Map(storage.fileNames().map((name) => [name, storage.file(name)]));
-  const state: StateStore = {
-    get: (key) => rows.find((row) => row.key === key)?.value,
-    scan: (prefix, { from = prefix, limit, reverse = false } = {}) => {
-      const found = rows.filter(({ key }) => key.startsWith(prefix) && key >= from);
-      return (reverse ? found.toReversed() : found).slice(0, limit);
-    },
-    commit: () => {},
-  };
-  return {
-    state,
-    file: (name) => files.get(name) ?? storage.file(name),
-    fileNames: () => storage.fileNames(),
-    remove: () => {},
-    close: () => {},
-  };
 }
 
 /** A row of the index may lead to a leaf that is not there. */
