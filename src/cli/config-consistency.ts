@@ -27,7 +27,10 @@ export function checkConsistency(config: Config): Consistency {
   const warning = (path: string, message: string) => warnings.push({ path, line: undefined, message });
   const genesis = attempt(() => parseGenesis(new Uint8Array(readFileSync(config.ledger.genesis))));
   if (genesis === undefined) problem('ledger.genesis', 'is no genesis file');
-  else checkMembership(config, genesis, problem);
+  else {
+    checkMembership(config, genesis, problem);
+    checkPrevious(config, genesis, problem);
+  }
   if (!isKeyBytes(config.provenance.masterKey.reveal())) problem('provenance.masterKey', 'is not 32 bytes in base64');
   const rules = attempt(() => parseRules(parseYaml(readFileSync(config.validation.rules, 'utf8'))));
   if (rules === undefined) problem('validation.rules', 'is no rule set');
@@ -89,6 +92,20 @@ function checkMembership(config: Config, genesis: Genesis, problem: Report): voi
       'ledger.keys.agreement',
       'is not the key that the genesis file has for this member; it may have been rotated since',
     );
+}
+
+/** Each ended log must be the one that the next goes on from. Whether its members agreed to that, the gateway checks when it starts. */
+function checkPrevious({ ledger }: Config, genesis: Genesis, problem: Report): void {
+  const ended = ledger.previous.map(({ genesis: file }) =>
+    attempt(() => parseGenesis(new Uint8Array(readFileSync(file)))),
+  );
+  for (const [index, log] of ended.entries()) {
+    const next = index + 1 < ended.length ? ended[index + 1] : genesis;
+    const place = `ledger.previous[${index}].genesis`;
+    if (log === undefined) problem(place, 'is no genesis file');
+    else if (next !== undefined && next.previous?.origin !== log.origin)
+      problem(place, 'is not of the log that the next one goes on from');
+  }
 }
 
 /** PKCS #8 around the 32 bytes of an X25519 key (RFC 8410). */

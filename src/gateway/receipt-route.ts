@@ -65,21 +65,24 @@ async function askOthers(
 ): Promise<'unknown' | 'pending' | { readonly text: string }> {
   if (compliance.hasEvent(eventId)) return 'pending';
   if (isOwnOnly) return 'unknown';
+  const geneses = [ledger, ...ledger.past].map((log) => log.genesisBytes());
   const answers = await Promise.all(peers.map((peer) => peer.receipt?.(eventId).catch(() => undefined)));
   for (const answer of answers) {
-    if (answer?.state === 'final' && (await isReceiptOf(answer.receipt, eventId, ledger.genesisBytes())))
+    if (answer?.state === 'final' && (await isReceiptOf(answer.receipt, eventId, geneses)))
       return { text: Buffer.from(answer.receipt).toString('utf8') };
   }
   return answers.some((answer) => answer !== undefined && answer.state !== 'unknown') ? 'pending' : 'unknown';
 }
 
-async function isReceiptOf(receipt: Uint8Array, eventId: string, genesis: Uint8Array): Promise<boolean> {
-  try {
-    return (await verifyReceipt({ receipt, genesis })).event.id === eventId;
-  } catch (error) {
-    if (error instanceof AppError) return false;
-    throw error;
+async function isReceiptOf(receipt: Uint8Array, eventId: string, geneses: readonly Uint8Array[]): Promise<boolean> {
+  for (const genesis of geneses) {
+    try {
+      return (await verifyReceipt({ receipt, genesis })).event.id === eventId;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+    }
   }
+  return false;
 }
 
 function sendText(response: Response, text: string): void {
