@@ -1,6 +1,8 @@
 import { bootstrapFrom, dropUnverified } from './bootstrap.ts';
 import { CosignatureFeed } from './cosignature-feed.ts';
+import { learnSigned } from './cosigner-memory.ts';
 import type { CosignerStore } from './cosigner-store.ts';
+import type { CutState } from './cutter.ts';
 import { Finality } from './finality.ts';
 import { fetchHistory } from './history-exchange.ts';
 import { ForkWatch } from './fork-watch.ts';
@@ -230,22 +232,31 @@ export class LedgerEngine {
     return sealed;
   }
 
+  /** Ms until `cutStep` has something to do; undefined while this member appends no cuts. */
+  cutDueInMs(): number | undefined {
+    const cutter = this.#mayCut ? this.signing?.cutter : undefined;
+    return cutter?.dueInMs(this.#cutState);
+  }
+
   /** Appends a cut if one is due. */
   async cutStep(): Promise<void> {
-    const { signing, intake } = this;
-    if (signing === undefined || this.reader.state.state !== 'reading' || this.governance.state.closed !== undefined)
-      return;
-    await signing.cutter.step({
-      firstOtherMs: intake.firstOtherMs,
-      lastCutMs: intake.lastCutMs,
-      cuts: this.replica.head.cuts,
-    });
+    if (this.#mayCut) await this.signing?.cutter.step(this.#cutState);
+  }
+
+  get #mayCut(): boolean {
+    const isOpen = this.reader.state.state === 'reading' && this.governance.state.closed === undefined;
+    return isOpen && this.signing?.batchSigner() !== undefined;
+  }
+
+  get #cutState(): CutState {
+    const { intake, replica } = this;
+    return { firstOtherMs: intake.firstOtherMs, lastCutMs: intake.lastCutMs, cuts: replica.head.cuts };
   }
 
   /** Signs the latest cut's tree and publishes it. @returns the note, if one was signed now */
   async signStep(): Promise<Uint8Array | undefined> {
     const { signing, replica } = this;
-    if (signing !== undefined && !signing.cosigner.allowed) await this.#learnSigned(signing);
+    if (signing !== undefined && !signing.cosigner.allowed) await learnSigned(this, signing);
     if (signing === undefined || !signing.cosigner.allowed || this.reader.state.state !== 'reading') return undefined;
     const gate = this.governance.gate(this.finality.size);
     // A change of membership comes into force by a checkpoint that the old one made final: nothing greater is signed before.
@@ -363,24 +374,5 @@ export class LedgerEngine {
     });
     if (result === 'restored') this.#forbidSealing();
     else if (result === 'current') sealer.allow();
-  }
-
-  /** A cosigner that has lost its memory learns what it signed from where others saw it, before it signs again. */
-  async #learnSigned({ member, cosigner }: Signing): Promise<void> {
-    const { cosignerStore, firstStart, peers } = this.options;
-    if (cosignerStore.last(this.genesis.origin) === undefined && firstStart !== true) {
-      if (!this.cosignatures.readToEnd) return;
-      await this.exchange.pull();
-      const needed = Math.min(this.membership().quorum - 1, peers.length);
-      if (peers.length - this.exchange.unreachable().length < needed) return;
-      const signed = this.finality.largestSignedBy(member);
-      if (signed !== undefined) {
-        const own = signed.size <= this.replica.durableSize ? this.replica.tree.root(signed.size) : undefined;
-        // Not there yet, or another tree: signing anything would risk a contradiction.
-        if (own === undefined || !sameHash(own, signed.root)) return;
-        cosigner.adopt(signed);
-      }
-    }
-    cosigner.allow();
   }
 }

@@ -115,16 +115,11 @@ export class LedgerNode implements LedgerNodeHandle {
 
   async #sign(): Promise<void> {
     const { engine } = this;
-    const { signing, intake } = engine;
     const woken = new Promise<void>((resolve) => (this.#wakeSigner = resolve));
     await engine.cutStep();
     if ((await engine.signStep()) !== undefined) this.#wakePeers();
-    const dueMs = signing?.cutter.dueInMs({
-      firstOtherMs: intake.firstOtherMs,
-      lastCutMs: intake.lastCutMs,
-      cuts: engine.replica.head.cuts,
-    });
-    await Promise.race([sleep(Math.min(Math.max(dueMs ?? 0, 5), IDLE_TICK_MS), this.#stopSigning.signal), woken]);
+    const dueMs = engine.cutDueInMs() ?? IDLE_TICK_MS;
+    await Promise.race([sleep(Math.min(Math.max(dueMs, 5), IDLE_TICK_MS), this.#stopSigning.signal), woken]);
   }
 
   async #cosignatures(): Promise<void> {
