@@ -14,7 +14,6 @@ import { effectiveParameters, type LedgerNodeOptions, type LedgerParameters } fr
 import { GovernanceLog } from './governance-log.ts';
 import { latestVersion } from './governance-state.ts';
 import type { Membership } from './membership.ts';
-import { sameHash } from './merkle/tree-hash.ts';
 import { PeerExchange } from './peer-exchange.ts';
 import { Replica } from './replica.ts';
 import { ReplicaReader } from './replica-reader.ts';
