@@ -95,7 +95,7 @@ async function compose(
     random,
     onCommitted: () => node.current?.notifyCommitted(),
     dataDir: config.dataDir,
-    peerKey: (member) => agreedKeys.keyWith(member),
+    peerTags: (member) => agreedKeys.tagsWith(member),
   });
   closers.push(() => recorder.close());
 
@@ -143,6 +143,7 @@ async function compose(
       ledger: ledger.view,
       readVersion: createVersionReader(upstreams),
       isDeleted: createDeletionReader(upstreams),
+      peerTags: (member) => agreedKeys.tagsWith(member),
       context,
       clock,
       random,
