@@ -80,3 +80,20 @@ test('the keys with the other members follow the membership', () => {
   members.push({ name: 'weak', agreementKey: Buffer.alloc(32).toString('base64') });
   assert.equal(keys.tagsWith('weak'), undefined, 'its secret is known to everybody');
 });
+
+test('an exchange and what it acknowledges are one commit', async (t) => {
+  const { recorder, store, queries } = openProvenance(t, { peerTags: () => new PeerTags(Buffer.alloc(32, 8)) });
+  const transactions = t.mock.method(store, 'transaction');
+  const received = [1, 2].map((n) => ({
+    upstream: 'other',
+    member: 'clinics',
+    event: Buffer.alloc(16, n).toString('base64url'),
+  }));
+  const eventId = await record(recorder, {}, { received });
+  assert.equal(transactions.mock.callCount(), 1);
+  assert.equal(recorder.outbox.waiting, 3);
+  const [, first] = recorder.outbox.pending(3).map(({ bytes }) => parseEvent(bytes));
+  const opened = queries.open(queries.sequenceOf(Buffer.from(first?.id ?? '', 'base64url')) ?? -1);
+  assert.deepEqual(opened?.record.acknowledges, { event: received[0]?.event, member: 'clinics', exchange: eventId });
+  assert.deepEqual(opened?.record.caller.issuer, 'concordat', 'who asked stands in the exchange alone');
+});
