@@ -54,8 +54,8 @@ export interface Reconciliation {
   readonly prunedBatches: number;
 }
 
-/** Leaves walked at most; one is a batch of up to 256 events. */
-const MOST_LEAVES = 5_000_000;
+/** Leaves walked at most, a minute of one core; one is a batch of up to 256 events. */
+const MOST_LEAVES = 2_000_000;
 /** Members' clocks may differ so much: an acknowledgement may stand before the first disclosure of the time. */
 const CLOCK_SLACK_MS = 300_000;
 /** Full batches of tagged events take some 15 ms then. */
