@@ -104,7 +104,7 @@ async function compose(
     random,
     onCommitted: () => node.current?.notifyCommitted(),
     dataDir: config.dataDir,
-    peerKey: (member) => agreedKeys.keyWith(member),
+    peerTags: (member) => agreedKeys.tagsWith(member),
   });
   closers.push(() => recorder.close());
 
@@ -152,6 +152,7 @@ async function compose(
       ledger: ledger.view,
       readVersion: createVersionReader(upstreams),
       isDeleted: createDeletionReader(upstreams),
+      peerTags: (member) => agreedKeys.tagsWith(member),
       context,
       clock,
       random,

@@ -1,6 +1,8 @@
 import type { AuditEvent, Bundle, Parameters, Provenance } from '@medplum/fhirtypes';
 import type { Caller } from '../provenance/exchange-record.ts';
 import type { SweepRequest } from './sweep.ts';
+import type { UnmatchedReport } from './unmatched-report.ts';
+import type { UnmatchedRequest } from './unmatched.ts';
 
 /** Where answers point to, and what they may show. */
 export interface ComplianceView {
@@ -77,6 +79,11 @@ export interface Compliance {
    * that is no match. @throws {ComplianceError} unavailable
    */
   verifySweep(request: SweepRequest): Promise<Parameters>;
+  /**
+   * Disclosures between this member and others whose other end has said nothing for longer than a window, with counts.
+   * @throws {ComplianceError} bad-value | unavailable
+   */
+  unmatched(request: UnmatchedRequest): Promise<UnmatchedReport>;
   /** Destroys what opens the records of one Patient and writes the `erased` event. @throws {ProvenanceError} unavailable */
   erasePatient(request: ErasureRequest): Promise<ErasureAnswer>;
 }

@@ -2,6 +2,7 @@ import type { AuditEvent, Bundle, Parameters, Provenance } from '@medplum/fhirty
 import type { LedgerView } from '../ledger/ledger-view.ts';
 import { ERASURE_GROUNDS, erasePatient } from '../provenance/erasure.ts';
 import type { ExchangeOutcome } from '../provenance/exchange-record.ts';
+import type { PeerTags } from '../provenance/peer-tag.ts';
 import { ProvenanceError } from '../provenance/provenance-error.ts';
 import type { ProvenanceStore } from '../provenance/provenance-store.ts';
 import type { RecordFilter, RecordPlace, RecordQueries } from '../provenance/record-queries.ts';
@@ -22,6 +23,8 @@ import { CSV_HEADER, csvRow } from './export-rows.ts';
 import { proofOf, type Proof } from './proof.ts';
 import { renderProvenance } from './provenance-resource.ts';
 import { verifySweep } from './sweep.ts';
+import { unmatchedReport } from './unmatched-report.ts';
+import { reconcile } from './unmatched.ts';
 import { verifyVersion } from './verify-version.ts';
 
 export interface ComplianceOptions {
@@ -36,6 +39,8 @@ export interface ComplianceOptions {
   /** Whether the resource is deleted at its upstream today. */
   readonly isDeleted?: (address: VersionAddress) => Promise<boolean>;
   readonly upstreamBase?: (upstream: string) => string | undefined;
+  /** Tags shared with another member, by which its events for us and ours for it are known. */
+  readonly peerTags: (member: string) => PeerTags | undefined;
   /** What the record of an erasure names beside itself. */
   readonly context: () => Pick<ExchangeOutcome, 'ruleSet' | 'packages' | 'engine'>;
   /** Epoch ms. */
@@ -127,6 +132,12 @@ export function createCompliance(options: ComplianceOptions): Compliance {
       }),
     verifyVersion: verify,
     verifySweep: (request) => guarded(() => verifySweep(request, { queries, verify, clock })),
+    unmatched: (request) =>
+      guarded(async () => {
+        const { member, peerTags } = options;
+        const found = await reconcile(request, { member, ledger, queries, peerTags, clock });
+        return unmatchedReport(request, found, queries);
+      }),
     erasePatient: (request) => erase(request, options),
   };
 }

@@ -2,7 +2,7 @@ import { itemsOf, stringMember } from '../fhir/bundle.ts';
 import { memberValue } from '../fhir/json-text.ts';
 import type { JsonNode } from '../fhir/json-text.ts';
 import { parseDateRange } from '../compliance/date-range.ts';
-import { answerHeaders, completeQuestion, viewFor } from './audit-question.ts';
+import { answerHeaders, completeQuestion, CSV, exportFormat, NDJSON, viewFor } from './audit-question.ts';
 import type { AuditQuestion, Given } from './audit-question.ts';
 import { decodeUtf8 } from './body.ts';
 import { parseBody } from './content.ts';
@@ -11,6 +11,7 @@ import { bodyKind, requireJsonAnswer } from './negotiate.ts';
 
 /** Operations on the whole audit: they compare what was recorded with what is there, so they need a scope that sees all of it. */
 
+const DAY_MS = 86_400_000;
 const SWEEP_LIMIT = 10_000;
 const LARGEST_SWEEP = 100_000;
 
@@ -28,6 +29,35 @@ export async function sweep(question: AuditQuestion): Promise<Given> {
   });
   await completeQuestion(recording);
   return { status: 200, headers: answerHeaders(recording), body: JSON.stringify(parameters) };
+}
+
+const DEFAULT_WINDOW_MS = 15 * 60_000;
+const LONGEST_WINDOW_MS = 366 * DAY_MS;
+const DEFAULT_SINCE_MS = 7 * DAY_MS;
+
+/** `GET /audit/$unmatched`: disclosures between members that the other end has not acknowledged within a window. */
+export async function unmatched(question: AuditQuestion): Promise<Given> {
+  const { parts, request, recording } = question;
+  requireWholeAudit(question);
+  const given = await parametersOf(question, ['window', 'member', 'since']);
+  const format = exportFormat(given.get('_format'));
+  const member = given.get('member');
+  if (member !== undefined && !parts.ledger.members().some(({ name }) => name === member)) {
+    throw badValue('member', 'a member of the consortium');
+  }
+  const report = await parts.compliance.unmatched({
+    windowMs: durationIn(given, 'window') ?? DEFAULT_WINDOW_MS,
+    sinceMs: timeIn(given, 'since', parts.clock()) ?? parts.clock() - DEFAULT_SINCE_MS,
+    member,
+  });
+  if (format === 'csv' || format === 'ndjson') {
+    await completeQuestion(recording);
+    const contentType = format === 'csv' ? CSV : NDJSON;
+    return { headers: { ...answerHeaders(recording), 'Content-Type': contentType }, lines: report.lines(format) };
+  }
+  requireJsonAnswer(request, format);
+  await completeQuestion(recording);
+  return { status: 200, headers: answerHeaders(recording), body: JSON.stringify(report.parameters) };
 }
 
 /** A patient's own token sees rows of one patient; what is counted here is of all of them. @throws {GatewayError} forbidden */
@@ -94,6 +124,17 @@ function timeIn(given: ReadonlyMap<string, string>, name: string, nowMs: number)
   const range = /^\d/.test(text) ? parseDateRange(text, nowMs) : undefined;
   if (range?.fromMs === undefined) throw badValue(name, 'a FHIR date or instant');
   return range.fromMs;
+}
+
+/** An ISO 8601 duration of days, hours, minutes and seconds. */
+function durationIn(given: ReadonlyMap<string, string>, name: string): number | undefined {
+  const text = given.get(name);
+  if (text === undefined) return undefined;
+  const match = /^P(?:(\d{1,5})D)?(?:T(?=\d)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?$/.exec(text);
+  const [days = 0, hours = 0, minutes = 0, seconds = 0] = (match?.slice(1) ?? []).map((part) => Number(part ?? 0));
+  const durationMs = days * DAY_MS + hours * 3_600_000 + minutes * 60_000 + seconds * 1000;
+  if (durationMs < 1000 || durationMs > LONGEST_WINDOW_MS) throw badValue(name, 'a duration such as PT15M');
+  return durationMs;
 }
 
 function wholeNumberIn(given: ReadonlyMap<string, string>, name: string, largest: number): number | undefined {

@@ -7,6 +7,9 @@ import { EVENT_HEADER } from './recording.ts';
 import type { Recording } from './recording.ts';
 import type { GatewayAnswer, GatewayRequest } from './request.ts';
 
+export const CSV = 'text/csv; charset=utf-8; header=present';
+export const NDJSON = 'application/fhir+ndjson';
+
 export type AuditType = 'AuditEvent' | 'Provenance';
 
 /** One question to the audit, on its way to an answer. */

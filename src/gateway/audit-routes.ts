@@ -5,8 +5,8 @@ import { stringMember, itemsOf } from '../fhir/bundle.ts';
 import { memberValue } from '../fhir/json-text.ts';
 import { isFhirId, splitFederatedId } from '../fhir/reference.ts';
 import { Access } from './auth/access.ts';
-import { sweep } from './audit-operations.ts';
-import { answerHeaders, completeQuestion, exportFormat, viewFor } from './audit-question.ts';
+import { sweep, unmatched } from './audit-operations.ts';
+import { answerHeaders, completeQuestion, CSV, exportFormat, NDJSON, viewFor } from './audit-question.ts';
 import type { AuditQuestion, AuditType, Given } from './audit-question.ts';
 import { decodeUtf8 } from './body.ts';
 import { parseBody } from './content.ts';
@@ -45,6 +45,7 @@ export function auditRoutes(parts: GatewayParts, services: Services): Router {
     ask(parts, services, request, response, (asked) => erase(asked, request.params['id'] ?? '')),
   );
   router.post('/$verify-sweep', (request, response) => ask(parts, services, request, response, sweep));
+  router.get('/$unmatched', (request, response) => ask(parts, services, request, response, unmatched));
   return router;
 }
 
@@ -125,7 +126,7 @@ async function search(asked: AuditQuestion, type: AuditType): Promise<Given> {
   if (format === 'ndjson' || format === 'csv') {
     const lines = await parts.compliance.exportRows(type, format, text, view);
     await completeQuestion(recording);
-    const contentType = format === 'csv' ? 'text/csv; charset=utf-8; header=present' : 'application/fhir+ndjson';
+    const contentType = format === 'csv' ? CSV : NDJSON;
     return { headers: { ...answerHeaders(recording), 'Content-Type': contentType }, lines };
   }
   requireJsonAnswer(request, format);

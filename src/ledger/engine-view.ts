@@ -26,6 +26,8 @@ import { buildPolicy, formatPolicy } from './policy.ts';
 import { formatReceipt } from './receipt.ts';
 import { eventKey, type EventPlace } from './replica.ts';
 import { mayRelay } from './relay.ts';
+import { finalTimeOf } from './final-time.ts';
+import { taggedEventsIn, type FinalTime, type TaggedBatch } from './tagged-events.ts';
 import { TransportError } from './transport.ts';
 import { addCheckpoint } from './witness-server.ts';
 import { TILE_WIDTH } from './tree-store.ts';
@@ -141,6 +143,25 @@ export class EngineView implements LedgerView {
     if (found !== undefined) return found.event;
     const { body } = await this.#bodies.fetch(parseBatchHeader(this.#header(place)).bodyHash);
     return body && this.#found(eventId, place, body)?.event;
+  }
+
+  taggedBatches(from: number, to: number): readonly TaggedBatch[] {
+    const { leaves, durableSize } = this.#engine.replica;
+    const found: TaggedBatch[] = [];
+    for (let leafIndex = from; leafIndex < Math.min(to, durableSize); leafIndex++) {
+      const record = leaves.record(leafIndex);
+      if (record.type !== 'batch' || record.eventCount === 0) continue;
+      const body = leaves.body(record);
+      const events = body === undefined ? undefined : taggedEventsIn(body);
+      if (events?.length === 0) continue;
+      found.push({ leafIndex, member: parseBatchHeader(leaves.header(record)).member, events });
+    }
+    return found;
+  }
+
+  finalTime(leafIndex: number): FinalTime | undefined {
+    const note = this.#engine.finality.covering(leafIndex);
+    return note === undefined ? undefined : finalTimeOf(note, this.member);
   }
 
   head(writer: string): WriterChain | undefined {

@@ -1,5 +1,6 @@
 import type { GovernanceReport } from './governance-report.ts';
 import type { AddCheckpointResult } from './peer.ts';
+import type { FinalTime, TaggedBatch } from './tagged-events.ts';
 
 /** A member as the membership in force knows it; keys in their C2SP verifier-key text, the agreement key as base64 of 32 bytes. */
 export interface MemberView {
@@ -181,6 +182,10 @@ export interface LedgerView {
   event(eventId: string): Uint8Array | undefined;
   /** As `event`, but where the batch's body is no longer kept here, members are asked for it. @throws {LedgerError} unavailable */
   fetchEvent?(eventId: string): Promise<Uint8Array | undefined>;
+  /** Accepted batches with tagged events, in order, of the durable leaves from `from` to before `to`; those whose body is not here too. */
+  taggedBatches(from: number, to: number): readonly TaggedBatch[];
+  /** When a leaf became final; undefined while it is not. */
+  finalTime(leafIndex: number): FinalTime | undefined;
   /** @param writer `<member>/<writer>`; the bare writer name finds the first member's that has one of that name */
   head(writer: string): WriterChain | undefined;
   members(): readonly MemberView[];

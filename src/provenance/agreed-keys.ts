@@ -1,4 +1,4 @@
-import { agreedKey } from './peer-tag.ts';
+import { agreedKey, PeerTags } from './peer-tag.ts';
 
 /** A member as the membership in force has it; `agreementKey` is base64 of an X25519 public key. */
 export interface AgreementMember {
@@ -11,7 +11,7 @@ export class AgreedKeys {
   readonly #ownName: string;
   readonly #ownPrivate: Uint8Array;
   readonly #members: () => readonly AgreementMember[];
-  readonly #known = new Map<string, { readonly agreementKey: string; readonly key: Uint8Array | undefined }>();
+  readonly #known = new Map<string, { readonly agreementKey: string; readonly tags: PeerTags | undefined }>();
 
   /**
    * @param options.ownPrivate 32 bytes
@@ -27,20 +27,20 @@ export class AgreedKeys {
     this.#members = options.members;
   }
 
-  /** 32 bytes; undefined for who is no other member, or whose key is one that everybody would know the secret of. */
-  keyWith(member: string): Uint8Array | undefined {
+  /** The tags shared with a member; undefined for who is no other member, or whose key is one that everybody would know the secret of. */
+  tagsWith(member: string): PeerTags | undefined {
     const found = this.#members().find(({ name }) => name === member);
     if (found === undefined || member === this.#ownName) return undefined;
     const known = this.#known.get(member);
-    if (known?.agreementKey === found.agreementKey) return known.key;
-    const key = this.#agree(found.agreementKey);
-    this.#known.set(member, { agreementKey: found.agreementKey, key });
-    return key;
+    if (known?.agreementKey === found.agreementKey) return known.tags;
+    const tags = this.#agree(found.agreementKey);
+    this.#known.set(member, { agreementKey: found.agreementKey, tags });
+    return tags;
   }
 
-  #agree(agreementKey: string): Uint8Array | undefined {
+  #agree(agreementKey: string): PeerTags | undefined {
     try {
-      return agreedKey(this.#ownPrivate, Buffer.from(agreementKey, 'base64'));
+      return new PeerTags(agreedKey(this.#ownPrivate, Buffer.from(agreementKey, 'base64')));
     } catch {
       return undefined;
     }

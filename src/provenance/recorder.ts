@@ -14,7 +14,7 @@ import { newEventId } from './event-id.ts';
 import { withHistory } from './entity-history.ts';
 import { IntentStore, type OpenIntent } from './intent-store.ts';
 import { Outbox } from './outbox.ts';
-import { acknowledgementTag, peerTag } from './peer-tag.ts';
+import type { PeerTags } from './peer-tag.ts';
 import { ProvenanceError } from './provenance-error.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 import { base64url, COMMITMENT_ALGORITHM } from './record.ts';
@@ -40,8 +40,8 @@ export interface RecorderOptions {
   readonly minimumFreeBytes?: number;
   /** Folder whose disk is looked at. */
   readonly dataDir?: string;
-  /** K_AB (`agreedKey`) with another member, whose gateway then finds an event of ours by its tag. Undefined: no such member. */
-  readonly peerKey?: (member: string) => Uint8Array | undefined;
+  /** Tags by which another member's gateway finds an event of ours. Undefined: no such member. */
+  readonly peerTags?: (member: string) => PeerTags | undefined;
 }
 
 export interface PreparedRecord {
@@ -216,7 +216,7 @@ export class ExchangeRecorder implements Recorder {
     recordedMs: number,
   ): PreparedRecord {
     const idBytes = newEventId(this.#options.random);
-    const { writer, peerKey } = this.#options;
+    const { writer, peerTags } = this.#options;
     const { ruleSet, packages, engine } = acknowledged.context;
     const sealed = this.vault.sealRecord(
       acknowledgementDraft(
@@ -225,8 +225,8 @@ export class ExchangeRecorder implements Recorder {
         { idBytes, eventId: base64url(idBytes), recordedMs, writer },
       ),
     );
-    const key = peerKey?.(received.member);
-    const event = this.#event(sealed, key && acknowledgementTag(key, Buffer.from(received.event, 'base64url')));
+    const tags = peerTags?.(received.member);
+    const event = this.#event(sealed, tags?.acknowledgement(Buffer.from(received.event, 'base64url')));
     return {
       insert: () => this.outbox.insertPending(this.vault.insert(sealed), recordedMs, event),
       committed: () => this.outbox.added(1),
@@ -236,8 +236,7 @@ export class ExchangeRecorder implements Recorder {
   /** Only what was given to another member, and was given, is tagged for it. */
   #disclosureTag(idBytes: Uint8Array, { caller }: ExchangeIntent, outcome: ExchangeOutcome): string | undefined {
     if (caller.member === undefined || outcome.kind !== 'disclosed' || outcome.outcome !== '0') return undefined;
-    const key = this.#options.peerKey?.(caller.member);
-    return key && peerTag(key, idBytes);
+    return this.#options.peerTags?.(caller.member)?.disclosure(idBytes);
   }
 
   #event(sealed: SealedRecord, peer: string | undefined): Uint8Array {

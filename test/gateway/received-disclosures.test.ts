@@ -6,14 +6,14 @@ import { ReceivedDisclosures } from '../../src/gateway/received-disclosures.ts';
 import { parseEvent } from '../../src/ledger/event.ts';
 import type { LedgerEvent } from '../../src/ledger/event.ts';
 import type { ReceivedDisclosure } from '../../src/provenance/exchange-record.ts';
-import { acknowledgementTag, peerTag } from '../../src/provenance/peer-tag.ts';
+import { PeerTags } from '../../src/provenance/peer-tag.ts';
 import { openGateway } from '../support/gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
 import { sendJson, startPlainServer } from '../support/plain-server.ts';
 import type { PlainServer } from '../support/plain-server.ts';
 
 const FHIR = 'application/fhir+json';
-const key = new Uint8Array(randomBytes(32));
+const tags = new PeerTags(new Uint8Array(randomBytes(32)));
 const newId = (): string => randomBytes(16).toString('base64url');
 const patient = { resourceType: 'Patient', id: 'p1', meta: { versionId: '1' } };
 const CAPABILITIES = {
@@ -38,7 +38,7 @@ describe('what another member discloses to an exchange', () => {
         sendJson(response, 200, { resourceType: 'Bundle', type: 'searchset', entry: [{ resource: patient }] }, headers);
       else sendJson(response, method === 'POST' ? 201 : 200, patient, headers);
     });
-    gateway = await openGateway({ urls: { other: server.url }, counterpart: { member: 'clinics', key } });
+    gateway = await openGateway({ urls: { other: server.url }, counterpart: { member: 'clinics', tags } });
     client = supertest(await gateway.listen());
   });
   after(async () => {
@@ -61,8 +61,8 @@ describe('what another member discloses to an exchange', () => {
     const [exchange, acknowledged, ...more] = await eventsOf(() => client.get('/fhir/other/Patient/p1'));
     assert.deepEqual([exchange?.kind, acknowledged?.kind, more.length], ['disclosed', 'acknowledged', 0]);
     assert.equal(exchange?.peer, undefined, 'the answer to a client of our own is nobody else’s business');
-    assert.equal(acknowledged?.peer, acknowledgementTag(key, Buffer.from(header, 'base64url')));
-    assert.notEqual(acknowledged?.peer, peerTag(key, Buffer.from(header, 'base64url')));
+    assert.equal(acknowledged?.peer, tags.acknowledgement(Buffer.from(header, 'base64url')));
+    assert.notEqual(acknowledged?.peer, tags.disclosure(Buffer.from(header, 'base64url')));
     const record = gateway.record(acknowledged?.id ?? '')?.record;
     assert.deepEqual(record?.acknowledges, { event: header, member: 'clinics', exchange: exchange?.id });
     assert.equal(record?.requestId, gateway.record(exchange?.id ?? '')?.record.requestId);

@@ -33,6 +33,7 @@ export function openCompliance({ store, recorder, queries, clock }: TestProvenan
       return Promise.resolve(text === undefined ? { state: 'missing' } : { state: 'found', text });
     },
     isDeleted: ({ type, id }) => Promise.resolve(upstream.get(`${type}/${id}`) === 'deleted'),
+    peerTags: () => undefined,
     context: () => ({ ruleSet: 'a'.repeat(64), packages: [], engine: 'concordat 0.1.0' }),
     clock: () => clock.nowMs,
     random: (length) => randomBytes(length),

@@ -22,6 +22,7 @@ import type { UpstreamOptions } from '../../src/gateway/upstream-client.ts';
 import { createDeletionReader, createVersionReader } from '../../src/gateway/upstream-history.ts';
 import type { LedgerStatus } from '../../src/ledger/ledger-view.ts';
 import type { ReceivedDisclosure } from '../../src/provenance/exchange-record.ts';
+import type { PeerTags } from '../../src/provenance/peer-tag.ts';
 import { ProvenanceStore } from '../../src/provenance/provenance-store.ts';
 import { RecordQueries } from '../../src/provenance/record-queries.ts';
 import type { OpenedRecord } from '../../src/provenance/record-vault.ts';
@@ -59,8 +60,8 @@ export interface TestGatewayOptions {
   readonly rules?: string;
   readonly parts?: Partial<GatewayParts>;
   readonly outboxLimit?: number;
-  /** Every upstream is this member's gateway, and this is the key shared with it. */
-  readonly counterpart?: { readonly member: string; readonly key: Uint8Array };
+  /** Every upstream is this member's gateway, and these are the tags shared with it. */
+  readonly counterpart?: { readonly member: string; readonly tags: PeerTags };
   readonly clock?: () => number;
 }
 
@@ -99,7 +100,7 @@ export async function openGateway(options: TestGatewayOptions = {}): Promise<Tes
     clock,
     random,
     onCommitted: () => undefined,
-    peerKey: (member) => (member === counterpart?.member ? counterpart.key : undefined),
+    peerTags: (member) => (member === counterpart?.member ? counterpart.tags : undefined),
   });
   const queries = new RecordQueries(store, recorder.vault);
   const ruleSet = createRuleSet(parseRules(parseYaml(options.rules ?? PUSH_RULES)));
@@ -127,6 +128,7 @@ export async function openGateway(options: TestGatewayOptions = {}): Promise<Tes
       ledger,
       readVersion: createVersionReader(upstreams),
       isDeleted: createDeletionReader(upstreams),
+      peerTags: () => undefined,
       context: () => ({
         ruleSet: ruleSet.digest,
         packages: validator.context.packages,

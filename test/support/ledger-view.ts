@@ -18,6 +18,8 @@ export function emptyLedgerView(seen: Map<string, { proof?: ProofState; event?: 
     receipt: () => ({ state: 'unknown' }),
     proofState: (eventId) => seen.get(eventId)?.proof ?? { state: 'unknown' },
     event: (eventId) => seen.get(eventId)?.event,
+    taggedBatches: () => [],
+    finalTime: nothing,
     head: nothing,
     members: () => [],
     ruleSet: () => ({ index: 1, digest: 'a'.repeat(64) }),
