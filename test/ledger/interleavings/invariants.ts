@@ -107,6 +107,13 @@ export function unfinished(world: World): { id: string; author: SimulatedMember;
   );
 }
 
+/** Members whose outbox takes a batch for one that is not on the ledger yet. */
+export function unsequenced(world: World): string[] {
+  return world.members
+    .filter(({ sealStore }) => sealStore.unsequenced(1).length > 0)
+    .map(({ identity }) => identity.name);
+}
+
 const checkNote: CheckNote = (note, keys) => Promise.resolve(verifyNote(note, keys));
 
 /** A few final events of the run, each with a receipt by somebody that holds for who has the genesis and nothing else. @returns how many */

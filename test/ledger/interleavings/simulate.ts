@@ -13,6 +13,7 @@ import {
   incidentsOf,
   tells,
   unfinished,
+  unsequenced,
 } from './invariants.ts';
 import { MEMBER_FAULTS } from './member-faults.ts';
 import { NETWORK_FAULTS } from './network-faults.ts';
@@ -150,6 +151,7 @@ function assertHonest(world: World): void {
   assert.deepEqual(accused, [], 'an honest run raised an incident');
   const missing = unfinished(world).map(({ id, at }) => `${id} at ${at.identity.name}`);
   assert.deepEqual(missing, [], 'an event did not become final');
+  assert.deepEqual(unsequenced(world), [], 'an outbox does not know what is final');
   assert.deepEqual(alarmsOf(world), [], 'an honest run ended with an alarm');
 }
 
