@@ -61,7 +61,7 @@ function lie(
     name,
     kinds: [name, `${name}, suspended`],
     strikes: once,
-    settleRounds: 10,
+    settleRounds: 8,
     strike: async (world, member): Promise<Strike | undefined> => {
       const what = tell(world, member);
       if (what === undefined) return undefined;
