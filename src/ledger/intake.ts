@@ -45,8 +45,10 @@ export class Intake {
     const { head } = options.context.replica;
     if (head.lastOther > head.lastCut) this.#firstOtherMs = this.#lastCutMs;
     const { own } = options;
-    if (own !== undefined)
-      this.#seenOwnBatch = options.context.replica.writer(`${own.member}/${own.writer}`)?.batch ?? 0;
+    if (own === undefined) return;
+    this.#seenOwnBatch = options.context.replica.writer(`${own.member}/${own.writer}`)?.batch ?? 0;
+    // A crash between the replica's commit and the outbox's leaves batches that were read back and are not marked so.
+    for (const { batch, headerHash } of own.sealer.unsequenced()) this.#noteReadBack(batch, headerHash);
   }
 
   get firstOtherMs(): number | undefined {
@@ -144,15 +146,21 @@ export class Intake {
     // Before the signature check the words of a header are anybody's.
     if (['bad-signature', 'unknown-member', 'wrong-log'].includes(judged.verdict)) return;
     this.#seenOwnBatch = Math.max(this.#seenOwnBatch, batch);
-    if (judged.verdict === 'accepted' && judged.headerHash !== undefined) {
-      this.#readBack.push({ batch, headerHash: judged.headerHash, leafIndex: index });
-      own.sealer.sends.forgetBelow(batch - 256);
-    }
+    // A repeated one is as good: the process that read the first may have died before the outbox knew.
+    if ((judged.verdict === 'accepted' || judged.verdict === 'duplicate') && judged.headerHash !== undefined)
+      this.#noteReadBack(batch, judged.headerHash);
+    if (judged.verdict === 'accepted') own.sealer.sends.forgetBelow(batch - 256);
     if (this.#exactSends !== true || offset < 0n) return;
     if (!own.sealer.sends.seen(batch, offset)) {
       const detail = `batch ${String(batch)} stands where no send of it was acknowledged`;
       this.#incident('duplicated', index, own, detail);
     }
+  }
+
+  /** Leaves an own batch for `settleOwn`, if the replica has accepted it. */
+  #noteReadBack(batch: number, headerHash: Uint8Array): void {
+    const leafIndex = this.#options.context.replica.acceptedLeaf(headerHash);
+    if (leafIndex !== undefined) this.#readBack.push({ batch, headerHash, leafIndex });
   }
 
   #noteFaults(index: number, first: JudgedRecord, judged: JudgedRecord): void {

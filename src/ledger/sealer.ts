@@ -55,6 +55,11 @@ export class Sealer {
     return this.#waitingSinceMs;
   }
 
+  /** Sealed batches that are not known to have been read back, oldest first; no more than are sent at once. */
+  unsequenced(): readonly SealedBatch[] {
+    return this.#options.store.unsequenced(SEND_WINDOW);
+  }
+
   allow(): void {
     this.#allowed = true;
   }

@@ -5,6 +5,7 @@ import { sameHash } from '../../../src/ledger/merkle/tree-hash.ts';
 import type { AppendFault } from '../../../src/ledger/memory-topic.ts';
 import { incidentsOf } from './invariants.ts';
 import { once, type Scenario, type Strike } from './scenario.ts';
+import { assertContradictionsTold } from './topic-oracle.ts';
 import type { SimulatedMember, World } from './world.ts';
 
 /** What a record that was altered may be judged as. */
@@ -99,9 +100,17 @@ function storedFault(
     strike: async (world) => {
       const what = act(world);
       if (what === undefined) return undefined;
+      if (world.random.chance(0.5)) await lookAgain(world);
       return { kind, what, check: () => incidentsOf(world).some(({ incident }) => kinds.includes(incident.kind)) };
     },
   };
+}
+
+/** A minute later everybody reads the last accepted record again, before anything new can come behind what is there now. */
+async function lookAgain(world: World): Promise<void> {
+  world.nowMs += 61_000;
+  for (const member of world.members) await world.step('read', member);
+  assertContradictionsTold(world);
 }
 
 /** How much of the tail goes: at most what was just appended, so that not all runs end at the beginning. */
@@ -125,15 +134,20 @@ const truncate = storedFault('truncate', ['truncated', 'anchor-mismatch', 'fork'
 });
 
 /** An older state is restored, and grows past the length that was there with records that stood before. */
-const rollBack = storedFault('roll back', ['truncated', 'anchor-mismatch', 'fork'], ({ random, broker }) => {
-  const { length } = broker.records;
+const rollBack = storedFault('roll back', ['truncated', 'anchor-mismatch', 'fork'], (world) => {
+  const { length } = world.broker.records;
   if (length < 3) return undefined;
-  const left = 1 + random.below(length - 2);
-  const old = broker.records.slice(0, left);
-  broker.truncate(left);
-  for (let i = left; i < length + random.below(3); i++) broker.append(random.pick(old).slice());
+  const left = 1 + world.random.below(length - 2);
+  growAnew(world, left, length + world.random.below(3));
   return `roll back to ${String(left)} of ${String(length)}`;
 });
+
+/** Cuts the topic back to `left` records and lets it grow to `length` with others. */
+export function growAnew({ random, broker }: World, left: number, length: number): void {
+  const old = broker.records.slice(0, left);
+  broker.truncate(left);
+  for (let i = left; i < length; i++) broker.append(random.pick(old).slice());
+}
 
 const vanish = storedFault('vanish', ['truncated', 'anchor-mismatch', 'fork', 'gap'], (world) => {
   const at = somewhere(world);

@@ -48,7 +48,7 @@ const fork: Scenario = {
   name: 'fork',
   kinds: ['fork'],
   strikes: once,
-  settleRounds: 10,
+  settleRounds: 8,
   strike: async (world, member) => {
     const what = `fork for ${member.identity.name} at ${String(world.broker.records.length)}`;
     const other = isolate(world, member);
@@ -61,7 +61,7 @@ const forkWithLiar: Scenario = {
   name: 'fork with a liar',
   kinds: ['fork with a liar'],
   strikes: once,
-  settleRounds: 10,
+  settleRounds: 8,
   strike: async (world, member) => {
     const { random, consortium } = world;
     const liar = random.pick(world.members.filter((each) => each !== member));

@@ -77,13 +77,14 @@ export function isVague({ detail }: Incident): boolean {
   return detail.endsWith('or later');
 }
 
-/** Each fork is told at the first leaf at which the own replica and that of the member it names differ; never at a later one. */
+/** Each fork is told at the first leaf at which the own replica and another one differ; never at a later one. */
 export function assertForksPlaced(world: World): void {
   for (const { member, incident } of incidentsOf(world)) {
     if (incident.kind !== 'fork' || member.engine === undefined) continue;
     const own = member.engine.replica;
+    // The tree that it names may be one that its signer has lost since: another one's replica still has it.
     const partings = world.crew
-      .filter(({ identity, engine }) => identity.name === incident.member && engine !== undefined)
+      .filter((other) => other !== member && other.engine !== undefined)
       .map(({ engine }) => firstDifferentLeaf(own, engine?.replica ?? own));
     const placed = partings.some(
       (leaf) => leaf === incident.leafIndex || (isVague(incident) && leaf > incident.leafIndex),
@@ -105,6 +106,13 @@ export function unfinished(world: World): { id: string; author: SimulatedMember;
   return world.events.flatMap(({ id, author }) =>
     world.members.filter((at) => at.view?.proofState(id).state !== 'final').map((at) => ({ id, author, at })),
   );
+}
+
+/** Members whose outbox takes a batch for one that is not on the ledger yet. */
+export function unsequenced(world: World): string[] {
+  return world.members
+    .filter(({ sealStore }) => sealStore.unsequenced(1).length > 0)
+    .map(({ identity }) => identity.name);
 }
 
 const checkNote: CheckNote = (note, keys) => Promise.resolve(verifyNote(note, keys));

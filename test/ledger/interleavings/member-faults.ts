@@ -8,12 +8,14 @@ import { parseFrame } from '../../../src/ledger/frame.ts';
 import { proposalNonce } from '../../../src/ledger/governance-record.ts';
 import { LedgerError } from '../../../src/ledger/ledger-error.ts';
 import type { IncidentKind } from '../../../src/ledger/ledger-view.ts';
+import { sameHash } from '../../../src/ledger/merkle/tree-hash.ts';
 import { formatNote, signText } from '../../../src/ledger/note.ts';
 import { parseSignerKey } from '../../../src/ledger/note-key.ts';
 import type { PeerClient } from '../../../src/ledger/peer.ts';
 import { eventKey } from '../../../src/ledger/replica.ts';
 import { testEvent } from '../consortium.ts';
-import { unfinished } from './invariants.ts';
+import { growAnew } from './broker-faults.ts';
+import { incidentsOf, unfinished } from './invariants.ts';
 import { once, type Scenario, type Strike } from './scenario.ts';
 import type { SimulatedMember, World } from './world.ts';
 
@@ -61,7 +63,7 @@ function lie(
     name,
     kinds: [name, `${name}, suspended`],
     strikes: once,
-    settleRounds: 10,
+    settleRounds: 8,
     strike: async (world, member): Promise<Strike | undefined> => {
       const what = tell(world, member);
       if (what === undefined) return undefined;
@@ -199,4 +201,45 @@ function lyingPeer(peer: PeerClient): PeerClient {
   };
 }
 
-export const MEMBER_FAULTS: readonly Scenario[] = [twoBatches, twoTrees, restore, lostDisk];
+const OTHER_HISTORY = ['lost replica, rolled back', 'lost disk, rolled back'] as const;
+
+/**
+ * A broker goes back and grows another log just when a member has lost its replica: it finds the new log good, and must not cosign it, because it has cosigned
+ * the old one. Where it has lost that memory as well, the others have it.
+ */
+const otherHistory: Scenario = {
+  name: 'other history',
+  kinds: OTHER_HISTORY,
+  strikes: once,
+  strike: async (world, member) => {
+    const kind = world.random.pick(OTHER_HISTORY);
+    await world.startAll();
+    for (let i = 0; i < 2; i++) await world.round(1500);
+    const { origin } = world.consortium;
+    const signed = member.cosignerStore.last(origin);
+    if (signed === undefined || signed.size < 4) return undefined;
+    const left = 2 + world.random.below(signed.size - 3);
+    growAnew(world, left, signed.size + 1 + world.random.below(3));
+    if (kind === 'lost replica, rolled back') member.loseReplica();
+    else member.loseDisk();
+    const check = (): boolean => {
+      for (const { incident } of incidentsOf(world)) assert.notEqual(incident.kind, 'conflicting-cosignatures');
+      const replica = member.engine?.replica;
+      const another =
+        replica !== undefined &&
+        replica.head.lastCut >= signed.size &&
+        !sameHash(replica.tree.root(signed.size), signed.root);
+      if (!another) return false;
+      if (kind === 'lost disk, rolled back') {
+        assert.equal(member.cosignerStore.last(origin), undefined, 'it cosigned before it knew what it had cosigned');
+        return true;
+      }
+      const altered = replica.incidents.find((incident) => incident.kind === 'replica-altered');
+      assert.equal(altered?.leafIndex, signed.size - 1, 'it does not tell that it has cosigned another tree');
+      return true;
+    };
+    return { kind, what: `${kind} to ${String(left)} of ${String(signed.size)}: ${member.identity.name}`, check };
+  },
+};
+
+export const MEMBER_FAULTS: readonly Scenario[] = [twoBatches, twoTrees, restore, lostDisk, otherHistory];

@@ -68,7 +68,7 @@ const partition: Scenario = {
   strikes: once,
   strike: async (world) => {
     await world.startAll();
-    await world.round(1500);
+    for (let i = 0; i < 2; i++) await world.round(1500);
     for (const { peers } of world.members)
       for (const peer of peers) if (peer instanceof LocalPeer) peer.reachable = false;
     const before = world.members.map(({ engine }) => engine);
@@ -92,7 +92,7 @@ const secondTopic: Scenario = {
   strike: async (world) => {
     const { random, cosignatures } = world;
     await world.startAll();
-    await world.round(1500);
+    for (let i = 0; i < 2; i++) await world.round(1500);
     const before = world.members.map(({ engine }) => engine);
     const way = random.pick(['stalls', 'is emptied', 'is trimmed'] as const);
     if (way === 'stalls') cosignatures.stalled = true;

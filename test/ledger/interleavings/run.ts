@@ -1,4 +1,5 @@
 import { readOptions, type RunOptions } from './options.ts';
+import { shareVerification } from './shared-verification.ts';
 import { simulate } from './simulate.ts';
 import { Summary } from './summary.ts';
 
@@ -15,6 +16,7 @@ if (typeof options === 'string') {
 } else process.exitCode = await run(options);
 
 async function run({ runs, seed: first }: RunOptions): Promise<number> {
+  shareVerification();
   const startedMs = performance.now();
   const summary = new Summary();
   const failed: number[] = [];

@@ -13,6 +13,7 @@ import {
   incidentsOf,
   tells,
   unfinished,
+  unsequenced,
 } from './invariants.ts';
 import { MEMBER_FAULTS } from './member-faults.ts';
 import { NETWORK_FAULTS } from './network-faults.ts';
@@ -34,7 +35,7 @@ export const SCENARIOS: readonly Scenario[] = [
 ];
 
 const HONEST_SHARE = 0.15;
-const SETTLE_ROUNDS = 8;
+const SETTLE_ROUNDS = 7;
 const ROUND_MS = 1500;
 
 export interface Outcome {
@@ -71,7 +72,7 @@ const STEPS: readonly StepName[] = [
 export async function simulate(seed: number): Promise<Outcome> {
   const random = new Random(seed);
   const scenario = random.chance(HONEST_SHARE) ? honest : random.pick(SCENARIOS);
-  const world = new World(random.chance(0.75) ? 3 : 4, random);
+  const world = new World(random.chance(0.8) ? 3 : 4, random);
   try {
     watchPlaces(world);
     const strikes = await play(world, scenario);
@@ -98,11 +99,11 @@ async function play(world: World, scenario: Scenario): Promise<Strike[]> {
   for (const member of world.members) await world.start(member, true);
   const wanted = scenario.strikes(world);
   // Most logs have final checkpoints before anything happens to them.
-  for (let i = random.below(4); i > 0; i--) {
+  for (let i = random.below(3); i > 0; i--) {
     for (const member of world.members) if (random.chance(0.4)) world.commit(member);
     await world.round(1200);
   }
-  const length = 30 + random.below(40);
+  const length = 25 + random.below(35);
   const strikeAt = 10 + random.below(length - 10);
   for (let i = 0; i < length || strikes.length < Math.min(1, wanted); i++) {
     // A scenario that needs something to strike at gets it, sooner or later.
@@ -127,7 +128,7 @@ async function play(world: World, scenario: Scenario): Promise<Strike[]> {
   await world.settle(scenario.settleRounds ?? SETTLE_ROUNDS, done, ROUND_MS);
   // Anchors are read again each minute.
   world.nowMs += 61_000;
-  await world.settle(3, done, 16_000);
+  await world.settle(2, done, 16_000);
   return strikes;
 }
 
@@ -150,6 +151,7 @@ function assertHonest(world: World): void {
   assert.deepEqual(accused, [], 'an honest run raised an incident');
   const missing = unfinished(world).map(({ id, at }) => `${id} at ${at.identity.name}`);
   assert.deepEqual(missing, [], 'an event did not become final');
+  assert.deepEqual(unsequenced(world), [], 'an outbox does not know what is final');
   assert.deepEqual(alarmsOf(world), [], 'an honest run ended with an alarm');
 }
 

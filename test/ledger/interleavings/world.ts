@@ -68,12 +68,17 @@ export class SimulatedMember {
     this.watchSealStore();
   }
 
-  /** The disk with the replica and the cosigner's memory is gone; the outbox is elsewhere. */
-  loseDisk(): void {
+  /** The replica is gone, the cosigner's memory and the outbox are elsewhere. */
+  loseReplica(): void {
     this.stop(1);
     this.storage = new MemoryStorage();
-    this.cosignerStore = new MemoryCosignerStore();
     this.#watch();
+  }
+
+  /** The disk with the replica and the cosigner's memory is gone; the outbox is elsewhere. */
+  loseDisk(): void {
+    this.cosignerStore = new MemoryCosignerStore();
+    this.loseReplica();
   }
 
   #watch(): void {
