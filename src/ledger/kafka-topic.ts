@@ -33,6 +33,9 @@ export interface KafkaTopicOptions {
 const PARTITION = 0;
 /** Appends that may wait for their turn; more are refused, so that what waits in memory while the brokers are away is bounded. */
 export const MOST_WAITING_APPENDS = 256;
+/** Longer than a cluster takes to find another leader (9 s until a dead broker is missed), and short enough to stop a gateway without brokers. */
+const DEFAULT_APPEND_TIMEOUT_MS = 12_000;
+const NO_PRODUCER_TIMEOUT_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 3_000;
 
 /**
@@ -148,7 +151,8 @@ export class KafkaTopic implements Topic {
   }
 
   async #append(value: Uint8Array): Promise<bigint> {
-    const untilMs = Date.now() + (this.#options.appendTimeoutMs ?? 30_000);
+    const startedMs = Date.now();
+    const untilMs = startedMs + (this.#options.appendTimeoutMs ?? DEFAULT_APPEND_TIMEOUT_MS);
     let doubt = false;
     let last: unknown;
     do {
@@ -158,6 +162,8 @@ export class KafkaTopic implements Topic {
       } catch (error) {
         last = error;
         this.#note('producer-retry', error);
+        // Surely nothing is stored yet: the caller, who may want to stop, decides whether to go on.
+        if (Date.now() - startedMs > NO_PRODUCER_TIMEOUT_MS) break;
         await delay(200, this.#closing.signal);
         continue;
       }
