@@ -74,15 +74,16 @@ export const DEMO_LAYOUT: ConsortiumLayout = {
   },
 };
 
-/** `docker-compose.yml` without Docker: two servers, and a payer that reads both. */
+/** `docker-compose.yml` without Docker: two servers, and a payer that reads both. `demo` stands in where HAPI FHIR cannot be had. */
 export function composeLayout(kind: PlannedServer['kind']): ConsortiumLayout {
+  const [hospital, clinics] = [`${kind}-hospital`, `${kind}-clinics`];
   return {
     members: [
-      { name: 'hospital', upstreams: { ehr: 'hapi-hospital' } },
-      { name: 'clinics', upstreams: { ehr: 'hapi-clinics' } },
-      { name: 'payer', upstreams: { hospital: 'hapi-hospital', clinics: 'hapi-clinics' } },
+      { name: 'hospital', upstreams: { ehr: hospital } },
+      { name: 'clinics', upstreams: { ehr: clinics } },
+      { name: 'payer', upstreams: { hospital, clinics } },
     ],
-    servers: { 'hapi-hospital': kind, 'hapi-clinics': kind },
+    servers: { [hospital]: kind, [clinics]: kind },
   };
 }
 

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ChildError } from './child-process.ts';
-import { runCommand } from './kafka-jars.ts';
+import { fillFolder, runCommand } from './kafka-jars.ts';
 
 const HAPI_VERSION = '8.8.0';
 const READY_TIMEOUT_MS = 180_000;
@@ -19,20 +19,8 @@ export async function hapiClasses(cacheDir = join(homedir(), '.cache', 'concorda
   mkdirSync(partial, { recursive: true });
   const pom = fileURLToPath(new URL('hapi/pom.xml', import.meta.url));
   const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
-  await runCommand('mvn', [
-    '-q',
-    '-B',
-    '-f',
-    pom,
-    `-DoutputDir=${partial}`,
-    'compile',
-    copy,
-    `-DoutputDirectory=${join(partial, 'lib')}`,
-    '-DincludeScope=runtime',
-  ]);
-  writeFileSync(join(partial, '.complete'), '');
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(partial, folder);
+  const args = ['-q', '-B', '-f', pom, `-DoutputDir=${partial}`, 'compile', copy, '-DincludeScope=runtime'];
+  await fillFolder(partial, folder, () => runCommand('mvn', [...args, `-DoutputDirectory=${join(partial, 'lib')}`]));
   return folder;
 }
 

@@ -23,7 +23,7 @@ export interface KafkaSecurity {
 
 export interface KafkaClusterOptions {
   readonly nodes: number;
-  /** Node i (from 1) listens on basePort + 10 (i - 1): +0 plaintext, +1 controller, +2 SASL plaintext, +3 SASL over TLS. */
+  /** Node i (from 1) listens on basePort + 10 (i - 1): +0 plaintext, +1 controller, +2 SASL plaintext, +3 SASL over TLS, +4 TLS with client certificates. */
   readonly basePort: number;
   readonly dir: string;
   /** Folder of jars from `kafkaJars`. */
@@ -55,9 +55,9 @@ export class KafkaCluster {
     return Array.from({ length: this.#options.nodes }, (_, index) => index + 1);
   }
 
-  /** Addresses of a listener: `plain`, or with `security` also `sasl` and `tls`. */
-  brokers(listener: 'plain' | 'sasl' | 'tls' = 'plain'): string[] {
-    const shift = { plain: 0, sasl: 2, tls: 3 }[listener];
+  /** Addresses of a listener: `plain`, or with `security` also `sasl`, `tls` and `mtls`. */
+  brokers(listener: 'plain' | 'sasl' | 'tls' | 'mtls' = 'plain'): string[] {
+    const shift = { plain: 0, sasl: 2, tls: 3, mtls: 4 }[listener];
     return this.nodes.map((node) => `127.0.0.1:${this.port(node, shift)}`);
   }
 
@@ -192,7 +192,9 @@ export class KafkaCluster {
     const insync = Math.max(1, replicas - 1);
     const listeners = [`PLAINTEXT://127.0.0.1:${this.port(node)}`];
     if (this.#options.security !== undefined) {
-      listeners.push(`SASL_PLAINTEXT://127.0.0.1:${this.port(node, 2)}`, `SASL_SSL://127.0.0.1:${this.port(node, 3)}`);
+      const secured = { SASL_PLAINTEXT: 2, SASL_SSL: 3, MTLS: 4 };
+      for (const [name, shift] of Object.entries(secured))
+        listeners.push(`${name}://127.0.0.1:${this.port(node, shift)}`);
     }
     return {
       'process.roles': 'broker,controller',
@@ -203,7 +205,7 @@ export class KafkaCluster {
       'controller.listener.names': 'CONTROLLER',
       'inter.broker.listener.name': 'PLAINTEXT',
       'listener.security.protocol.map':
-        'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,PROXY:PLAINTEXT',
+        'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,MTLS:SSL,PROXY:PLAINTEXT',
       'log.dirs': this.dataDir(node),
       'default.replication.factor': replicas,
       'min.insync.replicas': insync,
@@ -261,6 +263,7 @@ function securitySettings(security: KafkaSecurity | undefined): Record<string, s
     'ssl.truststore.type': 'PEM',
     'ssl.truststore.location': security.authorityPem,
     'ssl.client.auth': 'none',
+    'listener.name.mtls.ssl.client.auth': 'required',
     ...Object.fromEntries(perListener),
   };
 }

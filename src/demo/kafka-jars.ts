@@ -28,11 +28,21 @@ export async function kafkaJars(cacheDir = join(homedir(), '.cache', 'concordat'
   mkdirSync(partial, { recursive: true });
   const pom = fileURLToPath(new URL('kafka-pom.xml', import.meta.url));
   const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
-  await runCommand('mvn', ['-q', '-B', '-f', pom, goal, `-DoutputDirectory=${partial}`, '-DincludeScope=runtime']);
-  writeFileSync(join(partial, '.complete'), '');
-  rmSync(folder, { recursive: true, force: true });
-  renameSync(partial, folder);
+  const args = ['-q', '-B', '-f', pom, goal, `-DoutputDirectory=${partial}`, '-DincludeScope=runtime'];
+  await fillFolder(partial, folder, () => runCommand('mvn', args));
   return folder;
+}
+
+/** Fills `partial` and moves it to `folder`, whole or not at all. */
+export async function fillFolder(partial: string, folder: string, fill: () => Promise<void>): Promise<void> {
+  try {
+    await fill();
+    writeFileSync(join(partial, '.complete'), '');
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(partial, folder);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
 }
 
 /** Runs a command to its end. @throws {Error} with the end of what it printed */

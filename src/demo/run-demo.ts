@@ -17,7 +17,7 @@ import {
   planConsortium,
   processCount,
 } from './consortium-plan.ts';
-import type { ConsortiumPlan } from './consortium-plan.ts';
+import type { ConsortiumPlan, PlannedServer } from './consortium-plan.ts';
 import { ChildError } from './child-process.ts';
 import { DataLock } from './data-lock.ts';
 import { DemoProcesses } from './demo-processes.ts';
@@ -63,8 +63,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const dataDir = resolve(options.dataDir ?? join(DATA_ROOT, options.isOnKafka ? 'consortium' : 'demo'));
   const stop = stopSignal();
   const lock = await DataLock.take(dataDir, LOCK_WAIT_MS);
-  const layout = options.isOnKafka ? composeLayout('hapi') : DEMO_LAYOUT;
-  if (options.isOnKafka) await fetchServers();
+  const layout = options.isOnKafka ? composeLayout(await fetchServers()) : DEMO_LAYOUT;
   const cluster = options.isOnKafka ? await startBrokers(join(dataDir, 'kafka')) : undefined;
   const started: { processes?: DemoProcesses } = {};
   const brokers = cluster?.brokers();
@@ -127,11 +126,24 @@ function writeWhole(file: string, text: string): void {
   renameSync(`${file}.partial`, file);
 }
 
-/** Once for all that start: two builds of the same cache would be in each other's way. */
-async function fetchServers(): Promise<void> {
+/**
+ * Once for all that start: two builds of the same cache would be in each other's way.
+ * @returns which FHIR servers there are: the demo's own where HAPI FHIR cannot be had
+ */
+async function fetchServers(): Promise<PlannedServer['kind']> {
   process.stdout.write('Fetching Kafka and HAPI FHIR, unless they are here from an earlier start (210 MB)\n');
-  await kafkaJars();
-  await hapiClasses();
+  try {
+    await kafkaJars();
+  } catch (error) {
+    throw new ChildError('not-ready', 'Kafka cannot be had from the Maven repository', { cause: error });
+  }
+  try {
+    await hapiClasses();
+    return 'hapi';
+  } catch {
+    process.stdout.write("HAPI FHIR cannot be had from the Maven repository: the demo's own FHIR servers stand in\n");
+    return 'demo';
+  }
 }
 
 /** Genesis and keys, at the first start. A folder of keys without a genesis is what a crash in the middle of founding left: nothing was done with them. */

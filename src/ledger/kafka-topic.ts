@@ -31,8 +31,12 @@ export interface KafkaTopicOptions {
 }
 
 const PARTITION = 0;
-/** Appends that may wait for their turn; more are refused, so that what waits in memory while the brokers are away is bounded. */
+/** What may wait for its turn; more is refused, so that memory is bounded while the brokers are away. One append alone may always try. */
 export const MOST_WAITING_APPENDS = 256;
+export const MOST_WAITING_BYTES = 16 * 1024 * 1024;
+/** Longer than a cluster takes to find another leader (9 s until a dead broker is missed), and short enough to stop a gateway without brokers. */
+const DEFAULT_APPEND_TIMEOUT_MS = 12_000;
+const NO_PRODUCER_TIMEOUT_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 3_000;
 
 /**
@@ -50,6 +54,7 @@ export class KafkaTopic implements Topic {
   readonly #closing = new AbortController();
   #appends: Promise<unknown> = Promise.resolve();
   #waitingAppends = 0;
+  #waitingBytes = 0;
 
   constructor(options: KafkaTopicOptions) {
     mendIdleTimer();
@@ -139,16 +144,25 @@ export class KafkaTopic implements Topic {
   }
 
   append(value: Uint8Array): Promise<bigint> {
-    if (this.#waitingAppends >= MOST_WAITING_APPENDS)
+    const isTooMany =
+      this.#waitingAppends >= MOST_WAITING_APPENDS || this.#waitingBytes + value.length > MOST_WAITING_BYTES;
+    if (this.#waitingAppends > 0 && isTooMany)
       return Promise.reject(new TransportError('unavailable', 'too many appends wait for the brokers'));
     this.#waitingAppends++;
-    const result = this.#appends.then(() => this.#append(value)).finally(() => this.#waitingAppends--);
+    this.#waitingBytes += value.length;
+    const result = this.#appends
+      .then(() => this.#append(value))
+      .finally(() => {
+        this.#waitingAppends--;
+        this.#waitingBytes -= value.length;
+      });
     this.#appends = result.catch(() => undefined);
     return result;
   }
 
   async #append(value: Uint8Array): Promise<bigint> {
-    const untilMs = Date.now() + (this.#options.appendTimeoutMs ?? 30_000);
+    const startedMs = Date.now();
+    const untilMs = startedMs + (this.#options.appendTimeoutMs ?? DEFAULT_APPEND_TIMEOUT_MS);
     let doubt = false;
     let last: unknown;
     do {
@@ -158,6 +172,8 @@ export class KafkaTopic implements Topic {
       } catch (error) {
         last = error;
         this.#note('producer-retry', error);
+        // Surely nothing is stored yet: the caller, who may want to stop, decides whether to go on.
+        if (Date.now() - startedMs > NO_PRODUCER_TIMEOUT_MS) break;
         await delay(200, this.#closing.signal);
         continue;
       }

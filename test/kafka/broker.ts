@@ -21,7 +21,7 @@ export const skipAnyBroker: string | false = givenBrokers === undefined ? skipOw
 export async function freeBasePort(): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
     const base = 20_000 + 40 * Math.floor(Math.random() * 600);
-    const free = await Promise.all([0, 1, 5, 6, 10, 11, 20, 21].map((shift) => isFree(base + shift)));
+    const free = await Promise.all([0, 1, 2, 3, 4, 5, 6, 10, 11, 20, 21].map((shift) => isFree(base + shift)));
     if (free.every(Boolean)) return base;
   }
   throw new Error('no free port range');

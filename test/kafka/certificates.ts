@@ -5,13 +5,17 @@ import { join } from 'node:path';
 export interface KafkaCertificates {
   readonly authorityPem: string;
   readonly keystorePem: string;
+  /** A member's certificate (`CN=member`) and its key. */
+  readonly clientPem: string;
+  readonly clientKey: string;
 }
 
-/** A self-signed authority and a certificate for 127.0.0.1 made with openssl, for brokers on this machine; kept in `dir`. */
+/** A self-signed authority with certificates for 127.0.0.1 and for a member, made with openssl, for brokers on this machine; kept in `dir`. */
 export function kafkaCertificates(dir: string): KafkaCertificates {
   const authorityPem = join(dir, 'authority.pem');
   const keystorePem = join(dir, 'keystore.pem');
-  if (existsSync(keystorePem)) return { authorityPem, keystorePem };
+  const made = { authorityPem, keystorePem, clientPem: join(dir, 'client.pem'), clientKey: join(dir, 'client.key') };
+  if (existsSync(keystorePem)) return made;
   mkdirSync(dir, { recursive: true });
   const openssl = (...args: string[]): string =>
     execFileSync('openssl', args, { cwd: dir, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
@@ -29,7 +33,6 @@ export function kafkaCertificates(dir: string): KafkaCertificates {
     '-subj',
     '/CN=concordat-local',
   );
-  openssl('req', ...newKey, '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=127.0.0.1');
   writeFileSync(join(dir, 'names'), 'subjectAltName=IP:127.0.0.1,DNS:localhost\n');
   const sign = [
     '-CA',
@@ -42,8 +45,14 @@ export function kafkaCertificates(dir: string): KafkaCertificates {
     '-extfile',
     'names',
   ];
-  openssl('x509', '-req', '-in', 'server.csr', ...sign, '-out', 'server.pem');
+  for (const [name, subject] of [
+    ['server', '/CN=127.0.0.1'],
+    ['client', '/CN=member'],
+  ] as const) {
+    openssl('req', ...newKey, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', subject);
+    openssl('x509', '-req', '-in', `${name}.csr`, ...sign, '-out', `${name}.pem`);
+  }
   const key = openssl('pkcs8', '-topk8', '-nocrypt', '-in', 'server.key');
   writeFileSync(keystorePem, key + readFileSync(join(dir, 'server.pem'), 'utf8') + readFileSync(authorityPem, 'utf8'));
-  return { authorityPem, keystorePem };
+  return made;
 }

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { kafkaJars } from '../../src/demo/kafka-jars.ts';
 import type { KafkaCluster } from '../../src/demo/kafka-cluster.ts';
-import { KafkaTopic, MOST_WAITING_APPENDS } from '../../src/ledger/kafka-topic.ts';
+import { KafkaTopic, MOST_WAITING_APPENDS, MOST_WAITING_BYTES } from '../../src/ledger/kafka-topic.ts';
 import type { TransportError } from '../../src/ledger/transport.ts';
 import {
   makeTopic,
@@ -177,6 +177,13 @@ describe('the Kafka client of a topic', { skip: skipOwnBroker, timeout: 300_000 
     const want = MOST_WAITING_APPENDS + 1;
     assert.deepEqual((await readAll(opened, 0, { want, forMs: 10_000 })).values, series('v', 0, want));
     assert.equal(await opened.append(bytes('after')), BigInt(want));
+    cluster.pause(1);
+    const large = new Uint8Array(900_000);
+    const most = Math.floor(MOST_WAITING_BYTES / large.length);
+    const largeOutcomes = Promise.allSettled(Array.from({ length: most + 3 }, () => opened.append(large)));
+    cluster.resume(1);
+    assert.equal((await largeOutcomes).filter((outcome) => outcome.status === 'rejected').length, 3);
+    assert.equal(await opened.endOffset(), BigInt(want + 1 + most));
     await opened.close();
   });
 

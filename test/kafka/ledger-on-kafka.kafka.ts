@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaCluster } from '../../src/demo/kafka-cluster.ts';
 import { SingleGateway } from '../support/single-gateway.ts';
-import { makeTopic, skipOwnBroker, startCluster, trimTopic, until, withAdmin } from './broker.ts';
+import { fill, makeTopic, series, skipOwnBroker, startCluster, trimTopic, until, withAdmin } from './broker.ts';
 
 interface Health {
   readonly ledger: {
@@ -14,6 +14,13 @@ interface Health {
     readonly incidents: readonly { readonly kind: string; readonly leafIndex: number }[];
   };
   readonly alarms: readonly { readonly kind: string; readonly text: string }[];
+}
+
+interface Written {
+  readonly status: number;
+  readonly event: string | null;
+  readonly retryAfter: string | null;
+  readonly issue: string | undefined;
 }
 
 describe('a gateway whose ledger is on three real brokers', { skip: skipOwnBroker, timeout: 600_000 }, () => {
@@ -33,8 +40,25 @@ describe('a gateway whose ledger is on three real brokers', { skip: skipOwnBroke
     await cluster?.close({ wipe: true });
   });
 
-  const health = async (): Promise<Health> => (await (await fetch(`${gateway.url}/health/ready`)).json()) as Health;
-  const ledgerTopic = (): string => `${basename(gateway.dir)}-ledger`;
+  const healthOf = async ({ url }: SingleGateway): Promise<Health> =>
+    (await (await fetch(`${url}/health/ready`)).json()) as Health;
+  const health = (): Promise<Health> => healthOf(gateway);
+  const topicOf = ({ dir }: SingleGateway): string => `${basename(dir)}-ledger`;
+  const ledgerTopic = (): string => topicOf(gateway);
+
+  /** One write. @returns its status, the event that was acknowledged, and what an error says */
+  async function write(to: SingleGateway, bearer: string): Promise<Written> {
+    const reply = await fetch(`${to.url}/fhir/ehr/Patient`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${bearer}`, 'content-type': 'application/fhir+json' },
+      body: JSON.stringify({ resourceType: 'Patient', active: true }),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const body = (await reply.json()) as { issue?: { code: string }[] };
+    const event = reply.status === 201 ? reply.headers.get('concordat-event') : null;
+    const issue = body.issue?.[0]?.code;
+    return { status: reply.status, event, retryAfter: reply.headers.get('retry-after'), issue };
+  }
 
   /** Clients write without pause while something happens to the brokers or the gateway. */
   async function underLoad(happening: () => Promise<void>): Promise<void> {
@@ -42,15 +66,8 @@ describe('a gateway whose ledger is on three real brokers', { skip: skipOwnBroke
     const client = async (): Promise<void> => {
       while (running) {
         try {
-          const reply = await fetch(`${gateway.url}/fhir/ehr/Patient`, {
-            method: 'POST',
-            headers: { authorization: `Bearer ${token}`, 'content-type': 'application/fhir+json' },
-            body: JSON.stringify({ resourceType: 'Patient', active: true }),
-            signal: AbortSignal.timeout(10_000),
-          });
-          await reply.arrayBuffer();
-          const event = reply.headers.get('concordat-event');
-          if (reply.status === 201 && event !== null) acknowledged.add(event);
+          const { event } = await write(gateway, token);
+          if (event !== null) acknowledged.add(event);
         } catch {
           await delay(50);
         }
@@ -67,17 +84,19 @@ describe('a gateway whose ledger is on three real brokers', { skip: skipOwnBroke
     await Promise.all(clients);
   }
 
-  async function everythingAcknowledgedIsFinal(): Promise<void> {
+  async function everythingIsFinal(at: SingleGateway, events: ReadonlySet<string>): Promise<void> {
+    assert.ok(events.size > 0);
     await until(async () => {
-      for (const event of acknowledged) {
-        const reply = await fetch(`${gateway.url}/ledger/receipt/${event}`);
+      for (const event of events) {
+        const reply = await fetch(`${at.url}/ledger/receipt/${event}`);
         await reply.arrayBuffer();
         if (reply.status !== 200) return false;
       }
       return true;
     }, 120_000);
-    assert.deepEqual((await health()).ledger.incidents, []);
+    assert.deepEqual((await healthOf(at)).ledger.incidents, []);
   }
+  const everythingAcknowledgedIsFinal = (): Promise<void> => everythingIsFinal(gateway, acknowledged);
 
   const roles = (): Promise<{ leader: number; controller: number }> =>
     withAdmin(
@@ -143,32 +162,88 @@ describe('a gateway whose ledger is on three real brokers', { skip: skipOwnBroke
     assert.deepEqual(ledger.incidents, []);
   });
 
-  test('a topic made anew under a running replica is told apart with the first bad index', async () => {
+  test('a topic made anew under a running replica is told apart from leaf 0, and nothing of the new one is taken', async () => {
     const other = new SingleGateway({ brokers: cluster.brokers() });
     await other.start();
     try {
-      await until(
-        async () => ((await (await fetch(`${other.url}/health/ready`)).json()) as Health).ledger.finalSize > 1,
-        40_000,
-      );
-      const topic = `${basename(other.dir)}-ledger`;
+      await until(async () => (await healthOf(other)).ledger.finalSize > 1, 40_000);
+      const { size } = (await healthOf(other)).ledger;
+      const topic = topicOf(other);
       await withAdmin(cluster.brokers(), (admin) => admin.deleteTopics({ topics: [topic] }));
       await delay(2_000);
       await makeTopic(cluster.brokers(), {}, { name: topic, replicationFactor: 3 });
-      const kinds = ['truncated', 'anchor-mismatch', 'genesis-mismatch', 'rewound', 'topic-missing'];
+      await fill(cluster.brokers(), topic, series('other', 0, size + 20));
       let found: Health | undefined;
       await until(async () => {
-        found = (await (await fetch(`${other.url}/health/ready`)).json()) as Health;
-        return found.ledger.incidents.some(({ kind }) => kinds.includes(kind));
+        found = await healthOf(other);
+        return found.ledger.incidents.length > 0;
       }, 60_000);
-      assert.ok(found?.alarms.some(({ kind }) => kind === 'incident'));
+      const { ledger, alarms } = found as Health;
+      for (const { kind, leafIndex } of ledger.incidents) {
+        assert.ok(['truncated', 'anchor-mismatch', 'topic-missing'].includes(kind), kind);
+        assert.equal(leafIndex, 0);
+      }
+      assert.ok(ledger.size <= size + 2, `${ledger.size} leaves of ${size}`);
+      for (const kind of ['incident', 'topic-halted'])
+        assert.ok(
+          alarms.some((alarm) => alarm.kind === kind),
+          kind,
+        );
     } finally {
       await other.close();
     }
   });
 
+  test('with all brokers away it answers 503 throttled at the outbox limit, also after kill -9, and nothing acknowledged is lost', async () => {
+    const limit = 100;
+    const small = new SingleGateway({ brokers: cluster.brokers(), outboxLimit: limit });
+    await small.start();
+    const bearer = small.token();
+    const events = new Set<string>();
+    const writeUntilThrottled = async (): Promise<Written> => {
+      for (let i = 0; i <= limit; i++) {
+        const written = await write(small, bearer);
+        if (written.status !== 201) return written;
+        events.add(written.event ?? '');
+      }
+      return assert.fail('it took more than its limit');
+    };
+    const assertThrottled = ({ status, issue, retryAfter }: Written): void => {
+      assert.deepEqual([status, issue], [503, 'throttled']);
+      assert.match(retryAfter ?? '', /^[1-9]\d*$/);
+    };
+    try {
+      await until(async () => (await healthOf(small)).ledger.finalSize > 0, 40_000);
+      await Promise.all(cluster.nodes.map((node) => cluster.kill(node)));
+      assertThrottled(await writeUntilThrottled());
+      assert.equal(events.size, limit);
+      const kinds = (await healthOf(small)).alarms.map(({ kind }) => kind);
+      for (const kind of ['outbox', 'topic-unavailable']) assert.ok(kinds.includes(kind), kinds.join());
+      await small.killGateway();
+      await small.startGateway();
+      assertThrottled(await write(small, bearer));
+      await Promise.all(cluster.nodes.map((node) => cluster.startNode(node)));
+      await until(async () => {
+        const { event } = await write(small, bearer);
+        if (event !== null) events.add(event);
+        return event !== null;
+      }, 60_000);
+      await everythingIsFinal(small, events);
+      assert.equal(events.size, limit + 1);
+      await Promise.all(cluster.nodes.map((node) => cluster.kill(node)));
+      await write(small, bearer);
+      const startedMs = performance.now();
+      await small.stopGateway();
+      const tookMs = performance.now() - startedMs;
+      assert.ok(tookMs < 15_000, `it took ${String(Math.round(tookMs))} ms to stop without brokers`);
+    } finally {
+      await small.close();
+    }
+  });
+
   test('no broker address, token or record content stands in the log', () => {
     const log = readFileSync(gateway.logFile, 'utf8');
-    assert.ok(!log.includes(token) && !log.includes('resourceType'));
+    assert.ok(log.length > 0);
+    for (const secret of [token, 'resourceType', ...cluster.brokers()]) assert.ok(!log.includes(secret), secret);
   });
 });

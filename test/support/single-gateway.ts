@@ -20,6 +20,7 @@ export interface SingleGatewayOptions {
   readonly rules?: string;
   /** Kafka instead of files. */
   readonly brokers?: readonly string[];
+  readonly outboxLimit?: number;
 }
 
 /** One gateway process with one demo upstream process, a member alone in its consortium: what a test kills and starts again. */
@@ -89,7 +90,10 @@ export class SingleGateway {
         packages: this.#options.packages ?? ['hl7.fhir.r4.core#4.0.1'],
         rules,
       },
-      provenance: { masterKey: key('master') },
+      provenance: {
+        masterKey: key('master'),
+        ...(this.#options.outboxLimit !== undefined && { outboxLimit: this.#options.outboxLimit }),
+      },
       ledger: {
         genesis: this.genesisFile,
         keys: { batch: key('batch'), origin: key('origin'), cosigner: key('cosigner'), agreement: key('agreement') },
