@@ -1,6 +1,10 @@
-import { encodeBase64, encodeUtf8 } from '../../../src/ledger/encoding.ts';
-import { parseFrame } from '../../../src/ledger/frame.ts';
+import { cosign } from '../../../src/ledger/cosignature.ts';
+import { decodeUtf8, encodeBase64, encodeUtf8 } from '../../../src/ledger/encoding.ts';
+import { encodeFrame, parseFrame } from '../../../src/ledger/frame.ts';
 import { buildHistory } from '../../../src/ledger/governance-history.ts';
+import { buildInclusionProof } from '../../../src/ledger/merkle/proof.ts';
+import { leafHash, treeRoot } from '../../../src/ledger/merkle/tree-hash.ts';
+import { formatNote, signNote, signText } from '../../../src/ledger/note.ts';
 import { buildPolicy, formatPolicy } from '../../../src/ledger/policy.ts';
 import { formatReceipt, parseReceipt } from '../../../src/ledger/receipt.ts';
 import type { Receipt } from '../../../src/ledger/receipt.ts';
@@ -24,7 +28,7 @@ const events = [exampleEvent('a'), exampleEvent('b'), exampleEvent('c')];
 
 /** Every way in which a receipt holds, and every rule that one may break. */
 export function receiptCases(): ReceiptCase[] {
-  return [...plainCases(), ...brokenCases(), ...authorCases(), ...historyCases()];
+  return [...plainCases(), ...brokenCases(), ...headerCases(), ...authorCases(), ...historyCases()];
 }
 
 /** A log with one batch of three events, and the receipt of the middle one. */
@@ -63,9 +67,11 @@ function plainCases(): ReceiptCase[] {
   const { log, receipt } = exampleReceipt();
   const { genesis } = log;
   const policy = policyOf(log);
+  const withStranger = encodeUtf8(`${decodeUtf8(receipt)}— witness.example/\u007f AAAAAQECAwQ=\n`);
   const cases = [
     made('by the genesis', receipt, { genesis }, { author: 'hospital' }),
     made('by a policy alone', receipt, { policy }, { author: 'not checked' }),
+    made('with a line by a stranger', withStranger, { genesis }, { author: 'hospital' }),
     made('by both', receipt, { genesis, policy }, { author: 'hospital' }),
   ];
   const own = new SmallLog();
@@ -99,9 +105,38 @@ function brokenCases(): ReceiptCase[] {
     refused('one cosigner', 'no-quorum', { checkpoint: log.checkpoint(5, ['hospital']) }),
     refused('two cosigners of three', 'no-quorum', { checkpoint: log.checkpoint(5, ['hospital', 'payer']) }),
     refused('another tree', 'root-mismatch', { checkpoint: signedOver(log, new Uint8Array(32).fill(7)) }),
+    refused('a checkpoint with an extension line', 'malformed-receipt', { checkpoint: extended(log) }),
+    refused('a line with a known name and another ID', 'bad-signature', {
+      checkpoint: withLine(log, `${log.origin} AAAAAQECAwQ=`),
+    }),
+    refused('a signature with trailing bits', 'malformed-receipt', { checkpoint: withTrailingBits(log) }),
     made('a log that nobody knows', receipt, { genesis: stranger.genesis }, { code: 'unknown-log' }),
     made('a file that is no receipt', encodeUtf8('hello'), { genesis }, { code: 'malformed-receipt' }),
   ];
+}
+
+/** A checkpoint with a fourth line, signed and cosigned by all. */
+function extended(log: SmallLog): Uint8Array {
+  const text = `${decodeUtf8(log.checkpoint()).split('\n').slice(0, 3).join('\n')}\nmore\n`;
+  return formatNote(text, [
+    ...log.members.map(({ origin }) => signText(text, origin)),
+    ...log.members.map(({ cosigner }) => cosign(text, cosigner, 1_790_000_000)),
+  ]);
+}
+
+/** The last signature's base64 with bits set that it does not use. */
+function withTrailingBits(log: SmallLog): Uint8Array {
+  const text = decodeUtf8(log.checkpoint());
+  const changed = text.replace(
+    /([AQgw])==\n$/,
+    (_, last: string) => `${String.fromCharCode(last.charCodeAt(0) + 1)}==\n`,
+  );
+  if (changed === text) throw new Error('a signature of 76 bytes ends in two padding characters');
+  return encodeUtf8(changed);
+}
+
+function withLine(log: SmallLog, line: string): Uint8Array {
+  return encodeUtf8(`${decodeUtf8(log.checkpoint())}— ${line}\n`);
 }
 
 /** A checkpoint of the log's size, signed by all, over a root that is not its own. */
@@ -109,6 +144,50 @@ function signedOver(log: SmallLog, root: Uint8Array): Uint8Array {
   const liar = new SmallLog(['clinics', 'hospital', 'payer']);
   Object.defineProperty(liar, 'root', { value: () => root });
   return liar.checkpoint(log.size);
+}
+
+/** Headers that stand in the tree and are signed by their member, but are not of their form. */
+function headerCases(): ReceiptCase[] {
+  const hash = encodeBase64(new Uint8Array(32));
+  const lines = { batch: '1', prev: hash, first: '0', count: '3', bytes: '500', body: hash };
+  const changes: readonly (readonly [string, Partial<Record<keyof typeof lines | 'writer', string>>])[] = [
+    ['number 0', { batch: '0' }],
+    ['a number with a leading zero', { batch: '01' }],
+    ['a previous hash that is too short', { prev: 'AAAA' }],
+    ['a first event below 0', { first: '-1' }],
+    ['257 events', { count: '257' }],
+    ['no bytes', { bytes: '0' }],
+    ['a body’s hash without padding', { body: hash.slice(0, -1) }],
+    ['a writer’s name in capitals', { writer: 'Hospital' }],
+  ];
+  return changes.map(([name, change]) => {
+    const log = new SmallLog();
+    const {
+      batch,
+      prev,
+      first,
+      count,
+      bytes,
+      body,
+      writer = 'hospital-1',
+    } = { ...lines, ...change } as typeof lines & {
+      writer?: string;
+    };
+    const inBatch = events.map((event) => leafHash(event));
+    const text = `concordat/batch/v1\nlog ${log.origin}\nmember hospital\nwriter ${writer}\nbatch ${batch}\nprev ${prev}\nfirst ${first}\ncount ${count}\nroot ${encodeBase64(treeRoot(inBatch))}\nbytes ${bytes}\nbody ${body}\n`;
+    const header = signNote(text, [log.member('hospital').batch]);
+    const index = log.append(encodeFrame({ kind: 'batch', header, body: new Uint8Array() }));
+    const checkpoint = log.checkpoint();
+    const path = buildInclusionProof(index, log.size, nodeReader(log.leafHashes));
+    const extra = {
+      event: events[0] as Uint8Array,
+      header,
+      path: buildInclusionProof(0, 3, nodeReader(inBatch)),
+      position: 0,
+    };
+    const receipt = encodeUtf8(formatReceipt({ index, path, checkpoint, extra }));
+    return made(`a batch with ${name}`, receipt, { genesis: log.genesis }, { code: 'malformed-receipt' });
+  });
 }
 
 function authorCases(): ReceiptCase[] {
