@@ -64,6 +64,17 @@ func parseGenesis(file []byte) (*state, error) {
 	if first.numerator, first.denominator, err = parseQuorum(o["quorum"]); err != nil {
 		return nil, err
 	}
+	if !hexDigest.MatchString(first.ruleSet) {
+		return nil, unreadable("a rule set is 64 hex digits")
+	}
+	if err := checkParameters(o["parameters"]); err != nil {
+		return nil, err
+	}
+	if previous, ok := o["previous"]; ok {
+		if err := checkPrevious(previous, origin); err != nil {
+			return nil, err
+		}
+	}
 	listed, err := list(o, "members")
 	if err != nil {
 		return nil, err
@@ -90,7 +101,7 @@ func parseMember(value any, origin string) (*member, error) {
 		return nil, err
 	}
 	m := &member{name: text(o, "name"), active: true}
-	if m.name == "" || strings.ContainsAny(m.name, "/+ \n") {
+	if !memberName.MatchString(m.name) {
 		return nil, unreadable("a bad member name")
 	}
 	var err error
@@ -109,10 +120,42 @@ func parseMember(value any, origin string) (*member, error) {
 	return m, nil
 }
 
+// checkParameters checks the bounds of format section 11.
+func checkParameters(value any) error {
+	o, _ := value.(object)
+	most := map[string]int64{"cutIntervalMs": 86400000, "freezeAfterMs": 86400000, "idleCutIntervalMs": 86400000, "ruleSetGraceCuts": 10000000}
+	if err := members(o, []string{"cutIntervalMs", "freezeAfterMs", "idleCutIntervalMs", "ruleSetGraceCuts"}); err != nil {
+		return err
+	}
+	for name, limit := range most {
+		n, err := count(o, name)
+		if err != nil || n > limit || (name != "ruleSetGraceCuts" && n < 10) {
+			return unreadable("a parameter is out of range")
+		}
+	}
+	return nil
+}
+
+func checkPrevious(value any, origin string) error {
+	o, _ := value.(object)
+	if err := members(o, []string{"origin", "root", "size"}); err != nil {
+		return err
+	}
+	_, err := count(o, "size")
+	root, errRoot := decode(o["root"])
+	if name := text(o, "origin"); err != nil || errRoot != nil || len(root) != 32 || name == "" || name == origin || strings.Contains(name, "\n") {
+		return unreadable("a bad previous log")
+	}
+	return nil
+}
+
 func parseQuorum(value any) (int64, int64, error) {
 	o, ok := value.(object)
 	if !ok {
 		return 0, 0, unreadable("no quorum")
+	}
+	if err := members(o, []string{"denominator", "numerator"}); err != nil {
+		return 0, 0, err
 	}
 	numerator, err := count(o, "numerator")
 	if err != nil {
@@ -252,22 +295,10 @@ func (s *state) takeRecord(record object, tree tlog.Tree, last int64) (int64, er
 }
 
 func (s *state) apply(header, body []byte, index int64) error {
-	h, err := parseHeader(header, "concordat/governance/v1", []string{"log", "member", "bytes", "body"})
-	if err != nil {
-		return err
-	}
 	v := s.atLeaf(index)
-	m := v.find(h["member"])
-	digest := sha256.Sum256(body)
-	if h["log"] != s.origin || m == nil || !m.active || h["body"] != encode(digest[:]) {
-		return fmt.Errorf("history: a record by no active member of this log, or with another body")
-	}
-	if _, _, err := openNote(header, m.keysAt(index)...); err != nil {
-		return err
-	}
-	o, err := parseCanonical(body)
+	m, o, err := s.signedAct(header, body, index)
 	if err != nil {
-		return err
+		return fmt.Errorf("history: %w", err)
 	}
 	headerHash := sha256.Sum256(header)
 	id, vote := hex.EncodeToString(headerHash[:]), "yes"
@@ -411,11 +442,18 @@ func (s *state) changed(change object, from int64) (*version, error) {
 			return nil, err
 		}
 	case "adopt-rule-set":
+		if !hexDigest.MatchString(text(change, "digest")) {
+			return nil, unreadable("a rule set is 64 hex digits")
+		}
 		if v.ruleSet == text(change, "digest") {
 			return nil, impossible
 		}
 		v.ruleSet = text(change, "digest")
-	case "change-parameters", "open-epoch":
+	case "change-parameters":
+		if err := checkParameters(change["parameters"]); err != nil {
+			return nil, err
+		}
+	case "open-epoch":
 	default:
 		return nil, unreadable("an unknown kind of change")
 	}

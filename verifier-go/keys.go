@@ -111,6 +111,16 @@ func openNote(signed []byte, keys ...*key) (string, []*key, error) {
 	for i, k := range keys {
 		verifiers[i] = k
 	}
+	// The note package takes base64 with trailing bits; the format does not (the conventions above format section 1).
+	_, lines, err := unverified(signed)
+	if err != nil {
+		return "", nil, err
+	}
+	for _, line := range lines {
+		if _, err := decode(line[strings.LastIndex(line, " ")+1:]); err != nil {
+			return "", nil, err
+		}
+	}
 	opened, err := note.Open(signed, note.VerifierList(verifiers...))
 	if err != nil {
 		return "", nil, fmt.Errorf("note: %w", err)

@@ -31,7 +31,10 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return unreadable("usage: verifier receipt|checkpoint|consistency|tiles --genesis FILE … (see README.md)")
+		return unreadable("usage: verifier receipt|checkpoint|consistency|tiles|epoch --genesis FILE … (see README.md)")
+	}
+	if args[0] == "batch" {
+		return verifyBatch(os.Stdin, os.Stdout)
 	}
 	flags := flag.NewFlagSet(args[0], flag.ContinueOnError)
 	genesisFile := flags.String("genesis", "", "the genesis file that is pinned")
@@ -76,7 +79,7 @@ func run(args []string) error {
 }
 
 func command(name string, operands []string, s *state, p *policy) error {
-	wanted := map[string]int{"receipt": 1, "checkpoint": 1, "consistency": 3, "tiles": 1}[name]
+	wanted := map[string]int{"receipt": 1, "checkpoint": 1, "consistency": 3, "tiles": 1, "epoch": 3}[name]
 	if wanted == 0 || len(operands) != wanted {
 		return unreadable("wrong command or number of files")
 	}
@@ -92,7 +95,14 @@ func command(name string, operands []string, s *state, p *policy) error {
 		files[i] = file
 	}
 	if name == "receipt" {
-		return verifyReceipt(files[0], s, p)
+		found, err := verifyReceipt(files[0], s, p)
+		if err == nil {
+			fmt.Println(found)
+		}
+		return err
+	}
+	if name == "epoch" {
+		return verifyEpoch(files[0], files[1], files[2], s)
 	}
 	tree, err := s.checkFinal(files[0])
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"regexp"
 	"slices"
@@ -170,58 +171,117 @@ func parseReceipt(file []byte) (*receipt, error) {
 	return r, nil
 }
 
-// verifyReceipt checks a receipt as format section 10 says, and prints what it proves.
-func verifyReceipt(file []byte, s *state, p *policy) error {
+// facts is what a receipt proves.
+type facts struct {
+	origin, author string
+	size, index    int64
+	event          []byte
+}
+
+func (f *facts) String() string {
+	return fmt.Sprintf("ok\norigin: %s\nsize: %d\nindex: %d\nevent: %s\nauthor: %s", f.origin, f.size, f.index, f.event, f.author)
+}
+
+// verifyReceipt checks a receipt as format section 10 says.
+func verifyReceipt(file []byte, s *state, p *policy) (*facts, error) {
 	r, err := parseReceipt(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := checkEvent(r.event); err != nil {
-		return err
+		return nil, err
 	}
 	names := []string{"log", "member", "writer", "batch", "prev", "first", "count", "root", "bytes", "body"}
 	h, err := parseHeader(r.header, "concordat/batch/v1", names)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	size, err := parseDecimal(h["count"])
-	if err != nil || size < 1 || size > 256 {
-		return unreadable("a bad count")
-	}
-	root, err := parseHash(h["root"])
+	size, root, err := checkBatchHeader(h)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := tlog.CheckRecord(r.eventPath, size, root, r.position, tlog.RecordHash(r.event)); err != nil {
-		return fmt.Errorf("event in batch: %w", err)
+		return nil, fmt.Errorf("event in batch: %w", err)
 	}
 	body, _, err := unverified(r.checkpoint)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	origin, tree, err := parseCheckpoint(body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if h["log"] != origin {
-		return fmt.Errorf("a batch of another log")
+		return nil, fmt.Errorf("a batch of another log")
 	}
 	if err := tlog.CheckRecord(r.path, tree.N, tree.Hash, r.index, leafHash(r.header)); err != nil {
-		return fmt.Errorf("batch in tree: %w", err)
+		return nil, fmt.Errorf("batch in tree: %w", err)
 	}
 	if p != nil {
 		if err := p.check(r.checkpoint, origin); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	author := "not checked"
 	if s != nil {
 		if author, err = s.author(r, h["member"]); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	fmt.Printf("ok\norigin: %s\nsize: %d\nindex: %d\nevent: %s\nauthor: %s\n", origin, tree.N, r.index, r.event, author)
-	return nil
+	return &facts{origin, author, tree.N, r.index, r.event}, nil
+}
+
+// checkBatchHeader checks the values of a batch's header (format section 5), and gives its count and root.
+func checkBatchHeader(h map[string]string) (int64, tlog.Hash, error) {
+	var none tlog.Hash
+	numbers := []struct {
+		name        string
+		least, most int64
+	}{{"batch", 1, 1<<53 - 1}, {"first", 0, 1<<53 - 1 - 256}, {"count", 1, 256}, {"bytes", 1, 256 * 2050}}
+	for _, n := range numbers {
+		if value, err := parseDecimal(h[n.name]); err != nil || value < n.least || value > n.most {
+			return 0, none, unreadable("a batch's " + n.name + " is out of range")
+		}
+	}
+	for _, name := range []string{"prev", "body"} {
+		if _, err := parseHash(h[name]); err != nil {
+			return 0, none, err
+		}
+	}
+	if !memberName.MatchString(h["member"]) || !memberName.MatchString(h["writer"]) {
+		return 0, none, unreadable("a bad name of a member or writer")
+	}
+	count, err := parseDecimal(h["count"])
+	if err != nil {
+		return 0, none, err
+	}
+	root, err := parseHash(h["root"])
+	return count, root, err
+}
+
+// damagedLine finds a line that names a known key and carries the ID of another, or the reverse (format section 10).
+func damagedLine(signed []byte, keys []*key) bool {
+	_, lines, err := unverified(signed)
+	if err != nil {
+		return true
+	}
+	for _, line := range lines {
+		items := strings.SplitN(strings.TrimPrefix(line, "— "), " ", 2)
+		blob, err := base64.StdEncoding.DecodeString(items[len(items)-1])
+		if len(items) != 2 || err != nil || len(blob) < 5 {
+			return true
+		}
+		id := binary.BigEndian.Uint32(blob)
+		half, whole := false, false
+		for _, k := range keys {
+			whole = whole || (k.name == items[0] && k.hash == id)
+			half = half || k.name == items[0] || k.hash == id
+		}
+		if half && !whole {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *state) author(r *receipt, name string) (string, error) {
@@ -230,8 +290,16 @@ func (s *state) author(r *receipt, name string) (string, error) {
 			return "", err
 		}
 	}
-	if _, err := s.checkFinal(r.checkpoint); err != nil {
+	tree, err := s.checkFinal(r.checkpoint)
+	if err != nil {
 		return "", err
+	}
+	var keys []*key
+	for _, m := range s.atSize(tree.N).active() {
+		keys = append(keys, m.origin, m.cosigner)
+	}
+	if damagedLine(r.checkpoint, keys) {
+		return "", fmt.Errorf("a line of the checkpoint names one key and carries the ID of another")
 	}
 	m := s.atLeaf(r.index).find(name)
 	if m == nil || !m.active {
@@ -246,6 +314,8 @@ func (s *state) author(r *receipt, name string) (string, error) {
 var (
 	kinds      = strings.Fields("received disclosed rejected denied transformed acknowledged corrected superseded retracted erased checked")
 	algorithms = regexp.MustCompile(`^[a-z][a-z0-9.-]{0,15}$`)
+	memberName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+	hexDigest  = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
 // checkEvent checks the form of an event (format section 3).

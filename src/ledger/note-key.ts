@@ -28,7 +28,8 @@ export interface NoteSigner {
 }
 
 const MAXIMUM_NAME_BYTES = 255;
-const UNFIT_IN_NAME = /[\p{White_Space}\p{Cc}+]/u;
+/** C2SP signed-note: control characters are those below U+0020. */
+const UNFIT_IN_NAME = /[\p{White_Space}\u0000-\u001f+]/u;
 
 /** Whether a key name may stand in a signed note: not empty, no Unicode space, no plus sign, at most 255 bytes. */
 export function isKeyName(name: string): boolean {

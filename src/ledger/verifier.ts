@@ -162,6 +162,7 @@ function readReceipt(bytes: Uint8Array): {
   try {
     const receipt = parseReceipt(bytes);
     const { note, checkpoint } = parseSignedCheckpoint(receipt.checkpoint);
+    if (checkpoint.extensions.length > 0) throw new FormatError('malformed-checkpoint', 'a line too many');
     const event = parseEvent(receipt.extra.event);
     return { receipt, header: parseBatchHeader(receipt.extra.header), event, note, checkpoint };
   } catch (cause) {

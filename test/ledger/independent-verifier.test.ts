@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, describe, test } from 'node:test';
@@ -11,27 +11,20 @@ import { buildHistory } from '../../src/ledger/governance-history.ts';
 import { leafBytes } from '../../src/ledger/leaf.ts';
 import { formatReceipt, parseReceipt } from '../../src/ledger/receipt.ts';
 import { buildPolicy, formatPolicy } from '../../src/ledger/policy.ts';
+import { formatEpoch } from '../../src/ledger/epoch.ts';
+import { genesisHash } from '../../src/ledger/genesis.ts';
+import { buildGovernance, proposalNonce } from '../../src/ledger/governance-record.ts';
 import { formatTilePath, TILE_WIDTH } from '../../src/ledger/tile.ts';
+import { builtTool } from '../support/go-tool.ts';
 import { Consortium, rotation } from './support/consortium.ts';
-import { exampleEvent, memberOf, SmallLog } from './support/small-log.ts';
+import { exampleEvent, exampleGenesis, memberOf, signingMember, SmallLog } from './support/small-log.ts';
 import { nodeReader } from './support/trees.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-verifier-'));
 after(() => rmSync(folder, { recursive: true, force: true }));
-const source = join(import.meta.dirname, '..', '..', 'verifier-go');
-const binary = join(folder, 'verifier');
-const skip = buildVerifier();
-
-/** @returns why the suite is skipped, or false */
-function buildVerifier(): string | false {
-  if (spawnSync('go', ['version']).status !== 0) return 'no Go on this machine';
-  const built = spawnSync('go', ['build', '-o', binary, '.'], { cwd: source, encoding: 'utf8' });
-  if (built.status === 0) return false;
-  // The one thing that may be missing is the module that it uses; any other failure is ours.
-  if (/dial tcp|lookup|connection refused|i\/o timeout|proxyconnect/.test(built.stderr))
-    return 'golang.org/x/mod cannot be had';
-  throw new Error(built.stderr);
-}
+const verifier = await builtTool(join(import.meta.dirname, '..', '..', 'verifier-go'));
+const binary = 'path' in verifier ? verifier.path : '';
+const skip = 'missing' in verifier ? `the verifier in Go: ${verifier.missing}` : false;
 
 function write(name: string, content: string | Uint8Array): string {
   const path = join(folder, name);
@@ -43,6 +36,10 @@ function write(name: string, content: string | Uint8Array): string {
 function verify(...args: readonly string[]): { readonly status: number | null; readonly lines: readonly string[] } {
   const { status, stdout } = spawnSync(binary, args, { encoding: 'utf8', timeout: 20_000 });
   return { status, lines: stdout.trim().split('\n') };
+}
+
+function flipped(bytes: Uint8Array, i: number): Uint8Array {
+  return Uint8Array.from(bytes).with(i, (bytes[i] as number) ^ 1);
 }
 
 /** A log of more than one tile, with a void leaf, as a member serves it. */
@@ -133,6 +130,78 @@ describe('the verifier in Go, written from the format document', { skip }, () =>
     const path = `served/${formatTilePath({ level: 0, index: 1, width: big.size - 256 })}`;
     write(path, new Uint8Array(32 * (big.size - 256)));
     assert.equal(verify('tiles', '--genesis', bigGenesis, root).status, 1);
+  });
+
+  test('refuses a checkpoint, a proof, an entry or a tile with one byte changed', () => {
+    const checkpoint = log.checkpoint();
+    const body = new TextDecoder().decode(checkpoint).indexOf('\n\n');
+    for (let i = 0; i < body; i += 9) {
+      const { status } = verify('checkpoint', '--genesis', genesis, write('changed', flipped(checkpoint, i)));
+      assert.notEqual(status, 0, `byte ${i}`);
+    }
+    const signature = new TextDecoder().decode(checkpoint).lastIndexOf('\n— payer/cosigner ');
+    for (let i = signature + 25; i < checkpoint.length - 8; i += 11)
+      assert.notEqual(verify('checkpoint', '--genesis', genesis, write('changed', flipped(checkpoint, i))).status, 0);
+    const [older, newer] = [write('older', small), write('newer', checkpoint)];
+    const proof = encodeUtf8(
+      log
+        .consistencyProof(3, 4)
+        .map((hash) => `${encodeBase64(hash)}\n`)
+        .join(''),
+    );
+    for (let i = 0; i < proof.length - 3; i += 5) {
+      const { status } = verify('consistency', '--genesis', genesis, older, newer, write('proof', flipped(proof, i)));
+      assert.notEqual(status, 0, `byte ${i}`);
+    }
+    const big = servedLog();
+    const bigGenesis = write('big-genesis.json', big.genesis);
+    const width = big.size - TILE_WIDTH;
+    for (const level of [0, 'entries'] as const) {
+      for (const index of [0, 1]) {
+        const root = serve(big);
+        const path = `served/${formatTilePath({ level, index, width: index === 0 ? undefined : width })}`;
+        write(path, flipped(readFileSync(join(folder, path)), 100));
+        assert.notEqual(verify('tiles', '--genesis', bigGenesis, root).status, 0, path);
+      }
+    }
+  });
+
+  test('opens an epoch that enough members signed, for this checkpoint and this genesis alone', () => {
+    const old = new SmallLog(['a', 'b', 'c']);
+    old.appendCut('a');
+    const previous = { origin: old.origin, size: old.size, root: old.root() };
+    const genesisOf = (origin: string) =>
+      exampleGenesis(
+        ['a', 'b', 'c'].map((name) => signingMember(name, origin)),
+        { origin, previous },
+      );
+    const [next, other] = [genesisOf('log.example/second'), genesisOf('log.example/third')];
+    const records = (voters: readonly string[], agreed = next) => {
+      const change = { kind: 'open-epoch', ...previous, genesis: genesisHash(agreed) } as const;
+      const { origin: log_, ...rest } = change;
+      const [first = '', ...others] = voters;
+      const act = { act: 'propose', change: rest, nonce: proposalNonce(new Uint8Array(16)) } as const;
+      const proposal = buildGovernance({ log: log_, member: first, act, signer: old.member(first).batch });
+      const votes = others.map((member) => {
+        const vote = { act: 'vote', proposal: proposal.id, vote: 'yes' } as const;
+        return buildGovernance({ log: log_, member, act: vote, signer: old.member(member).batch });
+      });
+      return formatEpoch(
+        [proposal, ...votes].map(({ frame }) => parseFrame(frame) as { header: Uint8Array; body: Uint8Array }),
+      );
+    };
+    const [file, last] = [write('old-genesis.json', old.genesis), write('last', old.checkpoint())];
+    const epoch = (content: Uint8Array, genesisFile = next, checkpoint = last) =>
+      verify('epoch', '--genesis', file, write('epoch', content), write('next.json', genesisFile), checkpoint).status;
+    const whole = records(['a', 'b']);
+    assert.equal(epoch(whole), 0);
+    assert.equal(epoch(records(['a'])), 1);
+    assert.equal(epoch(records(['a', 'a'])), 1);
+    assert.equal(epoch(whole, other), 1);
+    assert.equal(epoch(records(['a', 'b'], other)), 1);
+    old.appendCut('b');
+    assert.equal(epoch(whole, next, write('later', old.checkpoint())), 1);
+    for (let i = 0; i < whole.length; i += 37) assert.notEqual(epoch(flipped(whole, i)), 0, `byte ${i}`);
   });
 
   test('follows a change of keys through the governance records that a receipt carries', () => {

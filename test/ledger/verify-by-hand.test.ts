@@ -57,6 +57,7 @@ describe('the walkthrough by hand', { skip }, () => {
     const { holds, output } = await run(receipt);
     assert.ok(holds, output);
     assert.match(output, /the event is number 4 of 5 in the batch\nthe batch is leaf 21 of 23\n/);
+    assert.match(output, /signed as the log by 3 members\n/);
     assert.match(output, /final: 3 of 3 members, 3 needed\nauthor: hospital\n/);
   });
 
@@ -66,6 +67,8 @@ describe('the walkthrough by hand', { skip }, () => {
       formatReceipt({ ...parsed, extra: { ...parsed.extra, position: 3 } }),
       formatReceipt({ ...parsed, index: 20 }),
       formatReceipt({ ...parsed, checkpoint: log.checkpoint(log.size, ['payer', 'hospital']) }),
+      receipt.replaceAll(new RegExp(`^— ${log.origin} .*\n`, 'gm'), ''),
+      receipt.replace(new RegExp(`(— ${log.origin} .{40}).`), '$1A'),
       receipt.replace(/(— payer\/cosigner .{40})./, (_, start: string) => `${start}*`.replace('*', 'A')),
     ];
     for (const variant of variants) {
