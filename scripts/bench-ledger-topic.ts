@@ -39,6 +39,9 @@ export async function deleteBenchTopics(place: TopicPlace): Promise<void> {
   try {
     const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(`${place.prefix}-`));
     if (topics.length > 0) await admin.deleteTopics({ topics });
+    const groups = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
+    const ours = groups.filter((groupId) => groupId.startsWith(`${place.prefix}-`));
+    if (ours.length > 0) await admin.deleteGroups(ours);
   } finally {
     await admin.disconnect();
   }
