@@ -78,7 +78,12 @@ async function consumeWithKafkajs(
   endOffset: bigint,
   events: number,
 ): Promise<number> {
-  const client = new kafkajs.Kafka({ brokers: [...place.brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const client = new kafkajs.Kafka({
+    brokers: [...place.brokers],
+    logLevel: kafkajs.logLevel.NOTHING,
+    // A broker's first group waits until its coordinator is loaded; that is before the clock starts.
+    retry: { retries: 60, maxRetryTime: 1_000 },
+  });
   const consumer = client.consumer({ groupId: `${place.prefix}-${name}-baseline` });
   let startedMs = 0;
   consumer.on(consumer.events.GROUP_JOIN, () => (startedMs = performance.now()));
