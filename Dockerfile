@@ -10,5 +10,5 @@ RUN mkdir /data /consortium && chown node:node /data /consortium
 USER node
 VOLUME ["/data", "/consortium"]
 EXPOSE 8080
-ENTRYPOINT ["node", "--disable-warning=ExperimentalWarning", "src/cli/main.ts"]
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--disable-warning=ExperimentalWarning", "src/cli/main.ts"]
 CMD ["start", "--config", "/etc/concordat/config.yaml"]

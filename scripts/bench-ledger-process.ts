@@ -26,7 +26,8 @@ export class BenchProcesses {
 
   #fork(file: string): { child: ChildProcess; ended: Promise<void> } {
     const child = fork(join(import.meta.dirname, file), [], {
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      // As a gateway is started: see "Memory" in docs/performance.md.
+      execArgv: ['--max-semi-space-size=16', '--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
     const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));

@@ -5,7 +5,7 @@ import type { ReplicateAnswer, ReplicateTask } from './bench-ledger-replicate-pr
 import { round, type Row } from './bench-ledger-row.ts';
 import type { TopicPlace } from './bench-ledger-topic.ts';
 
-const WARM_UP_EVENTS = 100_000;
+const MOST_WARM_UP_EVENTS = 100_000;
 
 /** Fills a topic in one process and replicates it in another, which holds nothing else. */
 export async function benchReplicate(options: {
@@ -21,7 +21,7 @@ export async function benchReplicate(options: {
     const task: FillTask = { ...common, name, events: count };
     return processes.run<FillAnswer>('bench-ledger-fill-process.ts', task);
   };
-  const warmUp = { name: `warm-up-${String(events)}`, events: WARM_UP_EVENTS };
+  const warmUp = { name: `warm-up-${String(events)}`, events: Math.min(MOST_WARM_UP_EVENTS, 10 * events) };
   const name = `replicate-${String(events)}`;
   const { ids: warmUpIds } = await fill(warmUp.name, warmUp.events);
   const { ids, bytes } = await fill(name, events);

@@ -39,6 +39,9 @@ export async function deleteBenchTopics(place: TopicPlace): Promise<void> {
   try {
     const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(`${place.prefix}-`));
     if (topics.length > 0) await admin.deleteTopics({ topics });
+    const groups = (await admin.listGroups()).groups.map(({ groupId }) => groupId);
+    const ours = groups.filter((groupId) => groupId.startsWith(`${place.prefix}-`));
+    if (ours.length > 0) await admin.deleteGroups(ours);
   } finally {
     await admin.disconnect();
   }
@@ -75,7 +78,12 @@ async function consumeWithKafkajs(
   endOffset: bigint,
   events: number,
 ): Promise<number> {
-  const client = new kafkajs.Kafka({ brokers: [...place.brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const client = new kafkajs.Kafka({
+    brokers: [...place.brokers],
+    logLevel: kafkajs.logLevel.NOTHING,
+    // A broker's first group waits until its coordinator is loaded; that is before the clock starts.
+    retry: { retries: 60, maxRetryTime: 1_000 },
+  });
   const consumer = client.consumer({ groupId: `${place.prefix}-${name}-baseline` });
   let startedMs = 0;
   consumer.on(consumer.events.GROUP_JOIN, () => (startedMs = performance.now()));

@@ -48,7 +48,8 @@ export class DemoChild {
     const { title, file, args, logFile, readyTimeoutMs } = this.#options;
     mkdirSync(dirname(logFile), { recursive: true });
     const child = fork(file, [...args], {
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      // Bounds V8's young generation, as `npm run concordat` does: docs/performance.md, "Memory".
+      execArgv: ['--max-semi-space-size=16', '--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     this.#child = child;

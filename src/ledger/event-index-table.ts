@@ -14,9 +14,16 @@ export function readValue(bytes: Uint8Array, at: number): number {
   return readWord(bytes, at + KEY_BYTES) * 2 ** 32 + readWord(bytes, at + KEY_BYTES + 4);
 }
 
-function readWord(bytes: Uint8Array, at: number): number {
-  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]];
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+/** Four bytes, big-endian. */
+export function readWord(bytes: Uint8Array, at: number): number {
+  const high = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+  const low = ((bytes[at + 2] as number) << 8) | (bytes[at + 3] as number);
+  return ((high << 16) | low) >>> 0;
+}
+
+/** Byte by byte: for so few a view and `set` cost twice as much. */
+export function copyRow(from: Uint8Array, fromAt: number, to: Uint8Array, toAt: number): void {
+  for (let i = 0; i < ROW_BYTES; i++) to[toAt + i] = from[fromAt + i] as number;
 }
 
 function writeWord(bytes: Uint8Array, at: number, word: number): void {
@@ -78,8 +85,7 @@ export class MemoryTable {
     this.#settleTies(order);
     const sorted = new Uint8Array(this.#count * ROW_BYTES);
     for (let i = 0; i < this.#count; i++) {
-      const from = (order[i] as number) * ROW_BYTES;
-      sorted.set(this.#rows.subarray(from, from + ROW_BYTES), i * ROW_BYTES);
+      copyRow(this.#rows, (order[i] as number) * ROW_BYTES, sorted, i * ROW_BYTES);
     }
     return sorted;
   }
@@ -91,20 +97,22 @@ export class MemoryTable {
 
   /** Two passes of counting sort over the key's first 32 bits: 3 ms for 65,536 rows, where a comparing sort takes 60. */
   #orderByLeadingWord(): Uint32Array {
-    let order = Uint32Array.from({ length: this.#count }, (_, i) => i);
+    let order = new Uint32Array(this.#count).map((_, i) => i);
     for (const offset of [2, 0]) {
       const starts = new Uint32Array(65_537);
-      const digit = (row: number): number => {
+      const digits = new Uint16Array(this.#count);
+      for (let row = 0; row < this.#count; row++) {
         const at = row * ROW_BYTES + offset;
-        return ((this.#rows[at] as number) << 8) | (this.#rows[at + 1] as number);
-      };
-      for (const row of order) starts[digit(row) + 1] = (starts[digit(row) + 1] as number) + 1;
+        const digit = ((this.#rows[at] as number) << 8) | (this.#rows[at + 1] as number);
+        digits[row] = digit;
+        starts[digit + 1] = (starts[digit + 1] as number) + 1;
+      }
       for (let i = 1; i < starts.length; i++) starts[i] = (starts[i] as number) + (starts[i - 1] as number);
       const next = new Uint32Array(this.#count);
       for (const row of order) {
-        const value = digit(row);
-        const place = starts[value] as number;
-        starts[value] = place + 1;
+        const digit = digits[row] as number;
+        const place = starts[digit] as number;
+        starts[digit] = place + 1;
         next[place] = row;
       }
       order = next;

@@ -122,8 +122,7 @@ export class EventIndex {
       for (; length < output.length; length += ROW_BYTES) {
         const reader = smallestReader(readers);
         if (reader === undefined) break;
-        output.set(reader.row(), length);
-        reader.advance();
+        reader.take(output, length);
       }
       file.append(output.subarray(0, length));
       if (length < output.length) return;
