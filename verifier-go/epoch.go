@@ -21,11 +21,11 @@ func verifyEpoch(file, newGenesis, lastCheckpoint []byte, s *state) error {
 	if err != nil {
 		return err
 	}
-	change, err := s.openedBy(records)
+	tree, err := s.checkFinal(lastCheckpoint)
 	if err != nil {
 		return err
 	}
-	tree, err := s.checkFinal(lastCheckpoint)
+	change, err := s.openedBy(records, tree.N)
 	if err != nil {
 		return err
 	}
@@ -51,9 +51,9 @@ func verifyEpoch(file, newGenesis, lastCheckpoint []byte, s *state) error {
 	return nil
 }
 
-// openedBy checks the proposal and the votes on it, and gives the change that enough of the active members signed.
-func (s *state) openedBy(records []any) (object, error) {
-	v := s.latest()
+// openedBy checks the proposal and the votes on it, and gives the change that enough of the members signed that were active where the log ended.
+func (s *state) openedBy(records []any, size int64) (object, error) {
+	v := s.atLeaf(size)
 	var change object
 	proposal := ""
 	agreed := map[string]bool{}

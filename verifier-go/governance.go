@@ -138,12 +138,30 @@ func checkParameters(value any) error {
 
 func checkPrevious(value any, origin string) error {
 	o, _ := value.(object)
-	if err := members(o, []string{"origin", "root", "size"}); err != nil {
+	if err := members(o, []string{"origin", "root", "size"}, "chains", "rules"); err != nil {
 		return err
 	}
-	_, err := count(o, "size")
+	if _, ok := o["rules"]; ok {
+		if _, err := count(o, "rules"); err != nil {
+			return err
+		}
+	}
+	if chains, ok := o["chains"]; ok {
+		named, isObject := chains.(object)
+		if !isObject {
+			return unreadable("chains that are no object")
+		}
+		for chain, hash := range named {
+			member, writer, both := strings.Cut(chain, "/")
+			digest, err := decode(hash)
+			if !both || !memberName.MatchString(member) || !memberName.MatchString(writer) || err != nil || len(digest) != 32 {
+				return unreadable("a bad chain of the previous log")
+			}
+		}
+	}
+	size, err := count(o, "size")
 	root, errRoot := decode(o["root"])
-	if name := text(o, "origin"); err != nil || errRoot != nil || len(root) != 32 || name == "" || name == origin || strings.Contains(name, "\n") {
+	if name := text(o, "origin"); err != nil || size < 1 || errRoot != nil || len(root) != 32 || name == "" || name == origin || strings.Contains(name, "\n") {
 		return unreadable("a bad previous log")
 	}
 	return nil

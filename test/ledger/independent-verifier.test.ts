@@ -169,7 +169,8 @@ describe('the verifier in Go, written from the format document', { skip }, () =>
   test('opens an epoch that enough members signed, for this checkpoint and this genesis alone', () => {
     const old = new SmallLog(['a', 'b', 'c']);
     old.appendCut('a');
-    const previous = { origin: old.origin, size: old.size, root: old.root() };
+    const end = { origin: old.origin, size: old.size, root: old.root() };
+    const previous = { ...end, chains: new Map([['a/a-1', new Uint8Array(32).fill(4)]]), rules: 2 };
     const genesisOf = (origin: string) =>
       exampleGenesis(
         ['a', 'b', 'c'].map((name) => signingMember(name, origin)),
@@ -177,7 +178,7 @@ describe('the verifier in Go, written from the format document', { skip }, () =>
       );
     const [next, other] = [genesisOf('log.example/second'), genesisOf('log.example/third')];
     const records = (voters: readonly string[], agreed = next) => {
-      const change = { kind: 'open-epoch', ...previous, genesis: genesisHash(agreed) } as const;
+      const change = { kind: 'open-epoch', ...end, genesis: genesisHash(agreed) } as const;
       const { origin: log_, ...rest } = change;
       const [first = '', ...others] = voters;
       const act = { act: 'propose', change: rest, nonce: proposalNonce(new Uint8Array(16)) } as const;
