@@ -50,6 +50,10 @@ export function logRoutes(parts: GatewayParts): Router {
   router.get('/genesis', (_request, response) => {
     sendFound(response, ledger.genesisBytes(), 'application/json', FOR_EVER);
   });
+  router.get('/bad-bodies', (_request, response) => {
+    response.setHeader('Cache-Control', NOW);
+    response.json({ leaves: ledger.badBodies() });
+  });
   router.get('/history', (_request, response) => {
     sendFound(response, ledger.history(), 'application/json', NOW);
   });

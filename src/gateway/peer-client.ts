@@ -33,6 +33,7 @@ export function createPeerClient(options: { readonly member: string; readonly ur
       return { state: status === 202 || status === 410 ? 'known' : 'unknown' };
     },
     history: () => get('history'),
+    badBodies: async () => parseLeaves(await get('bad-bodies')),
     entryBundle: (index, width) => get(formatTilePath({ level: 'entries', index, width })),
   };
 }
@@ -88,14 +89,22 @@ export async function postCheckpoint(url: string, body: Uint8Array): Promise<Add
   }
 }
 
-function parseHead(bytes: Uint8Array): HeadReport {
-  let parsed: unknown;
+function parseLeaves(bytes: Uint8Array | undefined): readonly number[] {
+  const { leaves } = (bytes === undefined ? {} : parseJson(bytes)) as { leaves?: unknown };
+  return Array.isArray(leaves) ? leaves.filter((leaf): leaf is number => Number.isSafeInteger(leaf)) : [];
+}
+
+/** @throws {PeerError} refused */
+function parseJson(bytes: Uint8Array): unknown {
   try {
-    parsed = JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) ?? {};
   } catch (error) {
     throw new PeerError('refused', 'a peer answered with no JSON', { cause: error });
   }
-  const { writer, batch } = (parsed ?? {}) as { writer?: unknown; batch?: unknown };
+}
+
+function parseHead(bytes: Uint8Array): HeadReport {
+  const { writer, batch } = parseJson(bytes) as { writer?: unknown; batch?: unknown };
   if (typeof writer !== 'string' || !Number.isSafeInteger(batch) || Number(batch) < 1) {
     throw new PeerError('refused', 'a peer answered with no head');
   }

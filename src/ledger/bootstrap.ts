@@ -9,7 +9,9 @@ import { leafBytes } from './leaf.ts';
 import type { LedgerEngine } from './ledger-engine.ts';
 import { LedgerError } from './ledger-error.ts';
 import { claimedTree, type LogSource } from './log-source.ts';
+import { activeMembers } from './membership.ts';
 import { sameHash } from './merkle/tree-hash.ts';
+import type { PeerClient } from './peer.ts';
 import { isVoidLeaf, recordOf } from './replay.ts';
 import { fromJsonBytes, jsonBytes, type LedgerStorage } from './storage.ts';
 import { TILE_WIDTH } from './tile.ts';
@@ -54,7 +56,9 @@ async function fetchLeaves(
   claimed: { readonly note: Uint8Array; readonly size: number; readonly root: Uint8Array },
 ): Promise<void> {
   const { replica } = engine;
+  const others = engine.options.peers.filter((peer) => peer !== source).map(blobsOf);
   replica.put(UNVERIFIED, jsonBytes(replica.head.size));
+  const neverHad = await leavesWithoutBody(engine);
   while (replica.head.size < claimed.size) {
     const index = Math.floor(replica.head.size / TILE_WIDTH);
     const width = Math.min(TILE_WIDTH, claimed.size - index * TILE_WIDTH);
@@ -62,9 +66,9 @@ async function fetchLeaves(
     const entries = bundle === undefined ? undefined : readOrUndefined(() => parseEntryBundle(bundle, TILE_WIDTH));
     if (entries?.length !== width) throw new LedgerError('unavailable', 'the peer lacks an entry bundle');
     for (const entry of entries.slice(replica.head.size % TILE_WIDTH)) {
-      const { record, bodyMissing } = await fetchRecord(source, entry);
+      const { record, bodyMissing } = await fetchRecord([source, ...others], entry);
       if (!sameHash(leafBytes(record), entry)) throw new LedgerError('damaged', 'a leaf is not what its header gives');
-      engine.intake.takeFromPeer(record, bodyMissing);
+      engine.intake.takeFromPeer(record, bodyMissing && !neverHad.has(replica.head.size));
       if (replica.head.size % FLUSH_LEAVES === 0) await replica.flush();
     }
   }
@@ -77,12 +81,28 @@ async function fetchLeaves(
   await replica.flush();
 }
 
+/**
+ * Leaves that the members refused because nobody had the body that the header names. A body that is not to be had now may also have been pruned since, and
+ * that nobody can tell from the log: so many members must say it that one of them is honest.
+ */
+async function leavesWithoutBody(engine: LedgerEngine): Promise<ReadonlySet<number>> {
+  const membership = engine.membership();
+  const needed = activeMembers(membership).length - membership.quorum + 1;
+  const said = new Map<number, number>();
+  const answers = await Promise.all(engine.options.peers.map((peer) => peer.badBodies?.().catch(() => undefined)));
+  for (const leaves of answers) for (const leaf of new Set(leaves)) said.set(leaf, (said.get(leaf) ?? 0) + 1);
+  return new Set([...said].filter(([, count]) => count >= needed).map(([leaf]) => leaf));
+}
+
+type BlobSource = Pick<LogSource, 'blob'>;
+
+/** @param sources the one whose leaves are taken first; bodies that it lacks may be had from the others */
 async function fetchRecord(
-  source: LogSource,
+  sources: readonly [BlobSource, ...BlobSource[]],
   entry: Uint8Array,
 ): Promise<{ record: Uint8Array; bodyMissing: boolean }> {
   const hash = readOrUndefined(() => decodeBase64(new TextDecoder().decode(entry).split('\n')[1] ?? ''));
-  const named = hash === undefined ? undefined : await fetchBlob(source, hash);
+  const named = hash === undefined ? undefined : await fetchBlob(sources[0], hash);
   if (named === undefined) throw new LedgerError('unavailable', 'the peer lacks a header');
   if (isVoidLeaf(entry)) return { record: named, bodyMissing: false };
   const bodyHash =
@@ -90,11 +110,17 @@ async function fetchRecord(
     readOrUndefined(() => parseGovernanceHeader(named).bodyHash) ??
     readOrUndefined(() => parseGenesisHeader(new TextDecoder().decode(named)).bodyHash);
   if (bodyHash === undefined) return { record: recordOf(named, new Uint8Array()), bodyMissing: false };
-  const body = await fetchBlob(source, bodyHash);
+  let body: Uint8Array | undefined;
+  for (const source of sources) if ((body = await fetchBlob(source, bodyHash)) !== undefined) break;
   return { record: recordOf(named, body ?? new Uint8Array()), bodyMissing: body === undefined };
 }
 
-async function fetchBlob(source: LogSource, hash: Uint8Array): Promise<Uint8Array | undefined> {
+/** A peer that cannot be reached only lacks what is asked: it is not the one that the replica is filled from. */
+function blobsOf(peer: PeerClient): BlobSource {
+  return { blob: (hash) => peer.blob(hash).catch(() => undefined) };
+}
+
+async function fetchBlob(source: BlobSource, hash: Uint8Array): Promise<Uint8Array | undefined> {
   const blob = await source.blob(hash);
   return blob !== undefined && sameHash(sha256(blob), hash) ? blob : undefined;
 }

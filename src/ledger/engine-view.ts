@@ -197,6 +197,13 @@ export class EngineView implements LedgerView {
     }));
   }
 
+  badBodies(): readonly number[] {
+    const { incidents, leaves, durableSize } = this.#engine.replica;
+    const told = incidents.filter(({ kind, leafIndex }) => kind === 'bad-body' && leafIndex < durableSize);
+    // Where a peer had the body, the incident stands and the leaf is accepted.
+    return told.map(({ leafIndex }) => leafIndex).filter((leaf) => leaves.record(leaf).verdict === 'bad-body');
+  }
+
   history(): Uint8Array | undefined {
     const { governance, finality } = this.#engine;
     // One more than the final size: what the final checkpoint itself put in force is part of it.

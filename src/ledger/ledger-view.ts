@@ -193,6 +193,8 @@ export interface LedgerView {
   ruleSet(): RuleSetView;
   /** Rule sets that events may name now: the one in force, last, and before it the previous one while its grace lasts. */
   acceptableRuleSets(): readonly RuleSetView[];
+  /** Leaves that were refused because nobody had their body, the first ones first: a refilled replica could not tell them from pruned ones. */
+  badBodies(): readonly number[];
   /** How the membership for the latest final checkpoint came to be; undefined where it is the genesis's, or not known here yet. */
   history(): Uint8Array | undefined;
   /** Members, what is in force, and all proposals. */

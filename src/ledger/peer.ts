@@ -32,6 +32,8 @@ export interface PeerClient {
   blob(hash: Uint8Array): Promise<Uint8Array | undefined>;
   tile(level: number, index: number, width?: number): Promise<Uint8Array | undefined>;
   entryBundle(index: number, width?: number): Promise<Uint8Array | undefined>;
+  /** `LedgerView.badBodies` of the peer. Optional: without it the peer is not asked. */
+  badBodies?(): Promise<readonly number[]>;
   /** How the membership came to be. Optional: without it the peer is not asked. */
   history?(): Promise<Uint8Array | undefined>;
   /** What the peer knows of an event, without asking others in turn. Optional: without it the peer is not asked. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { bootstrapFrom } from '../../src/ledger/bootstrap.ts';
+import { encodeFrame, parseFrame } from '../../src/ledger/frame.ts';
 import { fsckStored } from '../../src/ledger/fsck-stored.ts';
 import { LedgerError } from '../../src/ledger/ledger-error.ts';
 import type { LogSource } from '../../src/ledger/log-source.ts';
@@ -75,6 +76,41 @@ describe('a member whose replica is gone', () => {
       await goesOn(world, lost);
     });
   }
+});
+
+test('a body that nobody ever had is told from one that was pruned since', async () => {
+  const { world, lost } = await grown(4);
+  const [author] = world.members;
+  assert.ok(author !== undefined && author !== lost);
+  world.commit(author);
+  world.nowMs += 100;
+  world.broker.failNext('drop');
+  await world.step('seal', author);
+  const sealed = parseFrame(author.sealStore.batches.at(-1)?.frame ?? new Uint8Array());
+  assert.ok(sealed !== undefined);
+  const leaf = world.broker.append(encodeFrame({ ...sealed, body: Buffer.from('not the body') }));
+  await world.settle(8, () => false);
+  assert.deepEqual(author.view?.badBodies(), [leaf]);
+  // All others have pruned what is final by now.
+  for (const peer of lost.peers) {
+    const { blob } = peer;
+    peer.blob = async (hash) => {
+      const found = await blob(hash);
+      const isBody =
+        found !== undefined && !found.subarray(0, 10).every((byte, i) => byte === 'concordat/'.charCodeAt(i));
+      return isBody && !Buffer.from(found).includes('concordat/genesis') ? undefined : found;
+    };
+  }
+  world.broker.trim(world.broker.records.length - 2);
+  lost.loseDisk();
+  await world.settle(8, () => false);
+  const verdicts = (member: SimulatedMember): string[] => {
+    const leaves = member.engine?.replica.leaves;
+    return Array.from({ length: leaf + 6 }, (_, index) => leaves?.record(index).verdict ?? 'none');
+  };
+  assert.equal(verdicts(lost)[leaf], 'bad-body');
+  assert.deepEqual(verdicts(lost), verdicts(author));
+  assert.equal(lost.engine?.finality.size, author.engine?.finality.size);
 });
 
 describe('a peer that lies', () => {

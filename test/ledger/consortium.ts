@@ -102,6 +102,7 @@ export class LocalPeer implements PeerClient {
   head: PeerClient['head'] = async (writer) => this.#open().head(writer);
   blob: PeerClient['blob'] = async (hash) => this.#open().blob(hash);
   tile: PeerClient['tile'] = async (level, index, width) => this.#open().tile(level, index, width);
+  badBodies = async (): Promise<readonly number[]> => this.#open().badBodies();
   history = async (): Promise<Uint8Array | undefined> => this.#open().history();
   relay = async (frame: Uint8Array): Promise<boolean> => (await this.#open().relay?.(frame)) === true;
   entryBundle: PeerClient['entryBundle'] = async (index, width) => this.#open().entryBundle(index, width);

@@ -13,6 +13,7 @@ export function emptyLedgerView(seen: Map<string, { proof?: ProofState; event?: 
     tile: nothing,
     entryBundle: nothing,
     history: nothing,
+    badBodies: () => [],
     past: [],
     blob: nothing,
     receipt: () => ({ state: 'unknown' }),
