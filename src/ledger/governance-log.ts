@@ -22,8 +22,8 @@ export class GovernanceLog {
   constructor(genesis: Genesis, replica: Replica, storage: LedgerStorage) {
     this.#replica = replica;
     this.#state = genesisState(genesis);
-    for (const { value } of storage.state.scan('governance/')) {
-      const note = fromJsonBytes<Note>(value);
+    const notes = storage.state.scan('governance/').map(({ value }) => fromJsonBytes<Note>(value));
+    for (const note of notes.toSorted((a, b) => placeOf(a) - placeOf(b))) {
       if ('activate' in note) this.#state = activate(this.#state, note.activate);
       else {
         const { header, body } = replica.leaf(note.leaf);
@@ -94,4 +94,9 @@ export class GovernanceLog {
   #note(place: number, order: number, note: Note): void {
     this.#replica.put(`governance/${sortable(place)}/${String(order)}`, jsonBytes(note));
   }
+}
+
+/** The leaf with which it happened. A change comes into force with the cut that ends a tree of its size, so before a record that is the leaf of that number. */
+function placeOf(note: Note): number {
+  return 'activate' in note ? note.activate - 1 : note.leaf;
 }

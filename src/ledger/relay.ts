@@ -29,20 +29,25 @@ export function mayRelay(frame: Uint8Array, context: { replica: Replica; governa
   return judgeSigner(header, { origin: governance.origin, member }) === undefined;
 }
 
-/** Asks peers to append what the own way to the topic does not take. In order, by the first peer that does. @returns numbers of the batches that were taken */
+/**
+ * Asks peers to append what the own way to the topic does not take. In order, by the first peer that does.
+ * @returns numbers of the batches that were taken, and before them of those that may have been: a peer that does not answer may have appended all the same
+ */
 export async function relayThrough(
   peers: readonly PeerClient[],
   batches: readonly SealedBatch[],
 ): Promise<readonly number[]> {
+  const doubtful: number[] = [];
   for (const peer of peers) {
     if (peer.relay === undefined) continue;
     const taken: number[] = [];
     for (const { frame, batch } of batches) {
-      const appended = await peer.relay(frame).catch(() => false);
-      if (!appended) break;
+      const appended = await peer.relay(frame).catch(() => undefined);
+      if (appended === undefined) doubtful.push(batch);
+      if (appended !== true) break;
       taken.push(batch);
     }
-    if (taken.length > 0) return taken;
+    if (taken.length > 0) return [...doubtful, ...taken];
   }
-  return [];
+  return doubtful;
 }

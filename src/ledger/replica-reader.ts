@@ -160,8 +160,8 @@ export class ReplicaReader {
       this.#enter('unavailable', error.code, this.#state.lagRecords);
       return;
     }
-    // A new member that the topic can no longer serve has lost nothing: it begins from a peer.
-    const isNew = error.code === 'trimmed' && this.#options.replica.head.size === 0;
+    // A new member that the topic can no longer serve has lost nothing: it begins from a peer, or has begun and not yet found where the topic goes on.
+    const isNew = error.code === 'trimmed' && this.#options.replica.head.anchor === undefined;
     if (!isNew && (this.#state.state !== 'halted' || this.#state.code !== error.code)) {
       const { replica } = this.#options;
       const leafIndex = await this.#firstBadLeaf(error);

@@ -172,7 +172,8 @@ export class Replica {
   }
 
   async #flushOnce(): Promise<void> {
-    if (this.#head.size === this.#durableSize && this.#changes.size === 0) return;
+    const { size, nextOffset } = this.#head;
+    if (size === this.#durableSize && nextOffset === this.#durableOffset && this.#changes.size === 0) return;
     this.#mergeSome();
     const changes = this.#changes;
     const head = {

@@ -40,7 +40,7 @@ export class SendLog {
     if (stored === 'maybe') sends.doubtful++;
   }
 
-  /** A peer says that it appended this one for us. */
+  /** A peer says that it appended this one for us, or does not say that it did not. */
   relayed(batch: number): void {
     const sends = this.#batches.get(batch);
     if (sends !== undefined) sends.doubtful++;
@@ -55,7 +55,9 @@ export class SendLog {
       sends.early.add(offset);
       return true;
     }
-    return sends.doubtful-- > 0;
+    if (sends.doubtful === 0) return false;
+    sends.doubtful--;
+    return true;
   }
 
   /** Acknowledgements below `nextOffset` at which another record, or none, was read. Each is returned once. */

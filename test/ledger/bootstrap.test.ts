@@ -113,6 +113,26 @@ test('a body that nobody ever had is told from one that was pruned since', async
   assert.equal(lost.engine?.finality.size, author.engine?.finality.size);
 });
 
+test('a kill at every durable step of a bootstrap leaves nothing that is taken for a fault', async () => {
+  let steps = 0;
+  for (let alive = false; !alive;) {
+    const { world, lost } = await grown();
+    world.broker.trim(world.broker.records.length - 3);
+    lost.loseDisk();
+    await world.start(lost);
+    lost.killAfter(++steps);
+    await world.step('read', lost);
+    alive = lost.engine !== undefined;
+    // The last time it comes through, and is killed behind it: where the topic goes on is durable.
+    if (alive) {
+      assert.equal(lost.engine?.replica.durableOffset, lost.engine?.replica.head.nextOffset);
+      lost.stop(0);
+    }
+    await goesOn(world, lost);
+  }
+  assert.ok(steps > 8, `it was killed at ${String(steps - 1)} steps only`);
+});
+
 describe('a peer that lies', () => {
   async function bootstrapWith(alter: (source: LogSource) => LogSource): Promise<unknown> {
     const log = new SoloLog();

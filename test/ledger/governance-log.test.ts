@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Change } from '../../src/ledger/governance-change.ts';
 import { buildGovernance } from '../../src/ledger/governance-record.ts';
 import { parseSignerKey } from '../../src/ledger/note-key.ts';
 import { parseReceipt } from '../../src/ledger/receipt.ts';
@@ -89,4 +90,28 @@ test('a suspended member no longer counts, and the others go on without it', asy
     parseReceipt(Buffer.from(receipt.text)).extra.history !== undefined,
     'the genesis alone does not know of the change',
   );
+});
+
+test('a vote right behind the cut that put a change in force is counted by the new rule, also after a restart', async () => {
+  const world = new World(4, new Random(8));
+  const [first, second, third] = world.members;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined);
+  await world.start(first, true);
+  const propose = (change: Change, fill: number): string =>
+    world.act(first, { act: 'propose', change, nonce: Buffer.alloc(16, fill).toString('base64url') });
+  const quorum = propose({ kind: 'change-quorum', quorum: { numerator: 3, denominator: 4 } }, 3);
+  const rules = propose({ kind: 'adopt-rule-set', digest: RULE_SET }, 4);
+  for (const proposal of [quorum, rules]) world.act(second, { act: 'vote', proposal, vote: 'yes' });
+  world.act(third, { act: 'vote', proposal: quorum, vote: 'yes' });
+  await world.step('read', first);
+  world.nowMs += 5000;
+  await world.step('cut', first);
+  // Three of four were enough before this cut, and are no longer.
+  world.act(third, { act: 'vote', proposal: rules, vote: 'yes' });
+  await world.step('read', first);
+  const statusOf = (proposal: string) => first.engine?.governance.state.proposals.get(proposal)?.status;
+  assert.deepEqual([quorum, rules].map(statusOf), ['in-force', 'open']);
+  first.stop(1);
+  await world.start(first);
+  assert.deepEqual([quorum, rules].map(statusOf), ['in-force', 'open']);
 });

@@ -58,3 +58,23 @@ test('only batches that could be accepted are relayed', async () => {
   await pass(world, others[0] as SimulatedMember, ['read']);
   assert.equal(await view.relay(frame), false, 'it is there already');
 });
+
+test('a batch that a peer appended before it died is not blamed on the broker', async () => {
+  const { world, lonely, others } = await cutOff();
+  world.commit(lonely);
+  const [first] = others;
+  assert.ok(first !== undefined);
+  for (let i = 0; i < 4; i++) {
+    world.nowMs += 2000;
+    await pass(world, lonely, ['read', 'seal']);
+  }
+  // Each peer appends it and dies before it says so.
+  for (const member of others) member.topic.onStep = (step) => assert.notEqual(step, 'after append', 'died');
+  await pass(world, lonely, ['relay']);
+  for (const member of others) member.topic.onStep = () => {};
+  assert.equal(world.broker.records.length - 1 >= others.length, true);
+  lonely.topic.broker = world.broker;
+  await world.settle(8, () => false);
+  assert.deepEqual(unfinished(world), []);
+  assert.equal(incidentsOf(world).length, 0);
+});

@@ -12,6 +12,14 @@ describe('send log', () => {
     assert.equal(log.seen(1, 8n), false);
   });
 
+  test('a copy that nothing explains does not use up a later doubt', () => {
+    const log = new SendLog();
+    log.begin(1);
+    assert.equal(log.seen(1, 3n), false);
+    log.relayed(1);
+    assert.equal(log.seen(1, 4n), true);
+  });
+
   test('a record that is read before its acknowledgement comes is explained', () => {
     const log = new SendLog();
     log.begin(1);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { readOptions } from './options.ts';
 import { shareVerification } from './shared-verification.ts';
-import { simulate } from './simulate.ts';
+import { SCENARIOS, simulate } from './simulate.ts';
 import { Summary } from './summary.ts';
 
 const RUNS = 1000;
@@ -34,6 +35,15 @@ test('a seed reproduces its run, and a signature checked once is as good as one 
   } finally {
     restore();
   }
+});
+
+test('docs/ledger-testing.md names every scenario and every kind of fault', () => {
+  const text = readFileSync(new URL('../../../docs/ledger-testing.md', import.meta.url), 'utf8');
+  const names = SCENARIOS.flatMap(({ name, kinds }) => [name, ...kinds]);
+  assert.deepEqual(
+    names.filter((name) => !text.includes(`\`${name}\``)),
+    [],
+  );
 });
 
 describe('arguments', () => {
