@@ -43,6 +43,16 @@ function told(world: World, kinds: readonly IncidentKind[], leafIndex: number): 
   return incidentsOf(world).some(({ incident }) => kinds.includes(incident.kind) && incident.leafIndex === leafIndex);
 }
 
+/**
+ * Whether one copy too many is told: the one behind the first, or a later one where a peer relayed batches for that process, because nobody knows which of the
+ * copies the peer appended.
+ */
+function copyTold(world: World, at: number, by: SimulatedMember['engine']): boolean {
+  if (by === undefined || !world.relayed.has(by)) return told(world, ['duplicated'], at + 1);
+  const first = world.broker.records[at] ?? new Uint8Array();
+  return world.broker.records.some((value, i) => i > at && sameHash(value, first) && told(world, ['duplicated'], i));
+}
+
 /** Who took the altered record tells it at its leaf; the body of a repeated batch is nothing that anybody looks at. @returns whether anybody took it */
 function assertAlteredTold(world: World, at: number, value: Uint8Array): boolean {
   let taken = false;
@@ -76,7 +86,7 @@ function appendFault(kind: 'drop' | 'duplicate' | 'reorder' | 'alter'): Scenario
       const check = (): boolean => {
         if (kind === 'alter') return altered !== undefined && assertAlteredTold(world, at, altered);
         const stored = world.broker.records[at];
-        const shows = kind === 'duplicate' ? told(world, ['duplicated'], at + 1) : told(world, ['dropped', 'gap'], at);
+        const shows = kind === 'duplicate' ? copyTold(world, at, engine) : told(world, ['dropped', 'gap'], at);
         // One that came late or not at all, and stands after all where it was acknowledged, is no fault that anybody could tell.
         const mended = kind !== 'duplicate' && stored !== undefined && sameHash(stored, frame);
         if (member.engine === engine && engine !== undefined && !mended)

@@ -144,6 +144,8 @@ export class World {
   readonly trace: string[] = [];
   /** Keys that members have made for a rotation, by the new batch key: kept until it is in force. */
   readonly preparedKeys = new Map<string, TestMember>();
+  /** Processes that had a batch appended by a peer, or perhaps so. */
+  readonly relayed = new Set<LedgerEngine>();
   /** Looks at a member after each of its steps. */
   afterStep: (member: SimulatedMember) => void = () => {};
   #commits = 0;
@@ -235,7 +237,9 @@ export class World {
     sign: (engine) => engine.signStep(),
     cosignatures: (engine) => engine.cosignatureStep(0),
     peers: (engine) => engine.peerStep(),
-    relay: (engine) => engine.relayStep(),
+    relay: async (engine) => {
+      if ((await engine.relayStep()) > 0) this.relayed.add(engine);
+    },
   };
 
   async step(name: StepName, member: SimulatedMember): Promise<void> {
