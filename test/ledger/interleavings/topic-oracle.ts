@@ -31,7 +31,7 @@ function firstBadLeaf({ engine, topic }: SimulatedMember): number {
 
 function standsAt(broker: SimulatedMember['topic']['broker'], offset: bigint, hash: Uint8Array): boolean {
   const value = broker.records[Number(offset)];
-  return broker.spoiltAt(Number(offset)) !== 'gap' && value !== undefined && sameHash(sha256(value), hash);
+  return broker.spoiltAt(Number(offset)) === undefined && value !== undefined && sameHash(sha256(value), hash);
 }
 
 /** Watches each member's incidents as they are raised, and compares the leaf that they name with what stands in the broker's memory. */
