@@ -2,6 +2,7 @@ import { Router } from 'express';
 import type { Response } from 'express';
 import { FormatError } from '../ledger/format-error.ts';
 import { parseTilePath } from '../ledger/tile.ts';
+import { TransportError } from '../ledger/transport.ts';
 import { readBody } from './body.ts';
 import { GatewayError } from './gateway-error.ts';
 import type { GatewayParts } from './parts.ts';
@@ -75,7 +76,13 @@ export function logRoutes(parts: GatewayParts): Router {
   // A member that cannot reach the topic itself has its batches appended by others. A batch proves by itself whose it is and that it comes next.
   router.post('/relay', async (request, response) => {
     const frame = await readBody(request, LONGEST_FRAME);
-    response.status((await ledger.relay?.(frame)) === true ? 200 : 403).end();
+    try {
+      response.status((await ledger.relay?.(frame)) === true ? 200 : 403).end();
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      // It may stand in the topic: who asked must not take this for a no.
+      response.status(503).end();
+    }
   });
   router.post('/add-checkpoint', async (request, response) => {
     const result = await ledger.addCheckpoint(await readBody(request, LONGEST_CHECKPOINT_REQUEST));

@@ -20,7 +20,7 @@ export function createPeerClient(options: { readonly member: string; readonly ur
     member: options.member,
     addCheckpoint: (body) => postCheckpoint(`${base}/add-checkpoint`, body),
     checkpoint: () => get('checkpoint'),
-    relay: async (frame) => (await exchange(`${base}/relay`, frame)).status === 200,
+    relay: async (frame) => isRelayed((await exchange(`${base}/relay`, frame)).status),
     async head(writer) {
       const bytes = await get(`head/${encodeURIComponent(writer)}`);
       return bytes === undefined ? undefined : parseHead(bytes);
@@ -36,6 +36,13 @@ export function createPeerClient(options: { readonly member: string; readonly ur
     badBodies: async () => parseLeaves(await get('bad-bodies')),
     entryBundle: (index, width) => get(formatTilePath({ level: 'entries', index, width })),
   };
+}
+
+/** Anything but a yes or a plain no (a proxy that gave up waiting) may have been carried out all the same. @throws {PeerError} refused */
+function isRelayed(status: number): boolean {
+  if (status === 200) return true;
+  if (status === 403 || status === 404) return false;
+  throw new PeerError('refused', `a peer answered a relayed batch with status ${status}`);
 }
 
 interface Exchanged {

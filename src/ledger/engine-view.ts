@@ -246,7 +246,8 @@ export class EngineView implements LedgerView {
       await options.topic.append(frame);
       return true;
     } catch (error) {
-      if (!(error instanceof TransportError)) throw error;
+      // In doubt it may be stored: that is no answer to give.
+      if (!(error instanceof TransportError) || error.code === 'outcome-unknown') throw error;
       return false;
     }
   }

@@ -203,7 +203,7 @@ export interface LedgerView {
   evidence(name: string): Uint8Array | undefined;
   /** C2SP tlog-witness `add-checkpoint`. @param body the request's body, at most 64 KiB */
   addCheckpoint(body: Uint8Array): Promise<AddCheckpointResult>;
-  /** Appends another member's sealed batch to the topic, if it could be accepted. @param frame at most 1 MB @returns whether it was appended */
+  /** Appends another member's sealed batch to the topic, if it could be accepted. @param frame at most 1 MB @returns whether it was appended @throws {TransportError} outcome-unknown */
   relay?(frame: Uint8Array): Promise<boolean>;
   status(): LedgerStatus;
 }

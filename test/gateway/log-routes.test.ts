@@ -10,6 +10,7 @@ import { createPeerClient } from '../../src/gateway/peer-client.ts';
 import { PeerError } from '../../src/gateway/peer-error.ts';
 import type { LedgerView } from '../../src/ledger/ledger-view.ts';
 import type { AddCheckpointResult } from '../../src/ledger/peer.ts';
+import { TransportError } from '../../src/ledger/transport.ts';
 import { exampleEvent, SmallLog } from '../ledger/support/small-log.ts';
 import { openGateway } from '../support/gateway.ts';
 import type { TestGateway } from '../support/gateway.ts';
@@ -48,6 +49,11 @@ describe('the ledger over HTTP', () => {
     },
     head: (writer) =>
       writer === 'w-1' ? { writer, member: 'm', batch: 4, headerHash: hash, nextEvent: 9, leafIndex: 5 } : undefined,
+    relay: async (frame) => {
+      const [answer = 0] = frame;
+      if (answer > 1) throw new TransportError('outcome-unknown', 'no answer');
+      return answer === 1;
+    },
     evidenceNames: () => ['e1'],
     evidence: (name) => (name === 'e1' ? bytes('evidence') : undefined),
     addCheckpoint: (body) => {
@@ -114,6 +120,12 @@ describe('the ledger over HTTP', () => {
     assert.equal(toMember.status, 404);
     assert.deepEqual(asked.sort(), ['B'.repeat(22), 'C'.repeat(22)]);
     assert.deepEqual(known, [{ state: 'known' }, { state: 'unknown' }]);
+  });
+
+  test('a relayed batch that may or may not have been appended is neither a yes nor a no', async () => {
+    assert.equal(await peer.relay?.(Uint8Array.of(1)), true);
+    assert.equal(await peer.relay?.(Uint8Array.of(0)), false);
+    await assert.rejects(peer.relay?.(Uint8Array.of(2)) ?? Promise.resolve(), { code: 'refused' });
   });
 
   test('an event that the own replica cannot find is proved by a receipt of a peer’s, if that holds and is of this event', async () => {
