@@ -136,12 +136,19 @@ export async function makeTopic(
 ): Promise<string> {
   const topic = options.name ?? uniqueName('ledger');
   const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value: String(value) }));
-  await withAdmin(brokers, (admin) =>
-    admin.createTopics({
-      waitForLeaders: true,
-      topics: [{ topic, numPartitions: 1, replicationFactor: options.replicationFactor ?? 1, configEntries }],
-    }),
-  );
+  await withAdmin(brokers, async (admin) => {
+    const made = { topic, numPartitions: 1, replicationFactor: options.replicationFactor ?? 1, configEntries };
+    // kafkajs's own waiting for leaders gives up when a broker has not heard of the new topic yet.
+    await admin.createTopics({ waitForLeaders: false, topics: [made] });
+    await until(async () => {
+      try {
+        const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+        return (topics[0]?.partitions[0]?.leader ?? -1) >= 0;
+      } catch {
+        return false;
+      }
+    });
+  });
   return topic;
 }
 
