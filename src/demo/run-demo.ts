@@ -48,7 +48,8 @@ export interface DemoOptions {
 const DATA_ROOT = fileURLToPath(new URL('../../.concordat', import.meta.url));
 const DAY_MS = 86_400_000;
 const AGREEMENT_TIMEOUT_MS = 60_000;
-const LOCK_WAIT_MS = 20_000;
+/** Gateways whose brokers were killed with the demo take up to 27 s to stop. */
+const LOCK_WAIT_MS = 40_000;
 const MOST_STARTS = 4;
 
 /**

@@ -34,7 +34,7 @@ const PARTITION = 0;
 /** What may wait for its turn; more is refused, so that memory is bounded while the brokers are away. One append alone may always try. */
 export const MOST_WAITING_APPENDS = 256;
 export const MOST_WAITING_BYTES = 16 * 1024 * 1024;
-/** Longer than a cluster takes to find another leader (9 s until a dead broker is missed), and short enough to stop a gateway without brokers. */
+/** Longer than a cluster takes to find another leader (9 s until a dead broker is missed). A gateway that stops without brokers waits this long for each topic. */
 const DEFAULT_APPEND_TIMEOUT_MS = 12_000;
 const NO_PRODUCER_TIMEOUT_MS = 2_000;
 const CLOSE_TIMEOUT_MS = 3_000;

@@ -61,7 +61,7 @@ describe('npm run consortium where HAPI FHIR cannot be had', { skip: skipOwnBrok
     await until(() => /Exchanging +[1-9]/.test(output), 120_000);
     assert.ok(left().length >= 9, left().join('\n'));
     child.kill('SIGKILL');
-    await until(() => left().length === 0, 20_000);
+    await until(() => left().length === 0, 40_000);
   });
 
   test('started again on the same folder it tells its story to the end, with the summary of npm start', async () => {

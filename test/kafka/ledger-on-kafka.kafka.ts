@@ -235,7 +235,8 @@ describe('a gateway whose ledger is on three real brokers', { skip: skipOwnBroke
       const startedMs = performance.now();
       await small.stopGateway();
       const tookMs = performance.now() - startedMs;
-      assert.ok(tookMs < 15_000, `it took ${String(Math.round(tookMs))} ms to stop without brokers`);
+      // What docker-compose.yml grants before it kills. Three appends may each be given up first: a batch's, a cut's, a cosignature's.
+      assert.ok(tookMs < 30_000, `it took ${String(Math.round(tookMs))} ms to stop without brokers`);
     } finally {
       await small.close();
     }
