@@ -16,7 +16,7 @@ import type { Upstream } from '../../src/demo/upstream.ts';
 import { startGateway, type RunningGateway } from '../../src/main.ts';
 import { parseRules } from '../../src/validation/rules-parse.ts';
 import { ruleSetDigest } from '../../src/validation/rules.ts';
-import { runCli } from '../support/run-cli.ts';
+import { concordat, runCli } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-epoch-'));
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -56,12 +56,6 @@ function writeConfig(member: string, ports: readonly number[], upstreamUrl: stri
     logging: { level: 'silent' },
   };
   writeFileSync(fileOf(member), JSON.stringify(config));
-}
-
-async function concordat(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runCli(args);
-  assert.equal(code, 0, stderr);
-  return stdout;
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {

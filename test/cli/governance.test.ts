@@ -18,7 +18,7 @@ import type { RunningGateway } from '../../src/main.ts';
 import type { GovernanceReport } from '../../src/ledger/governance-report.ts';
 import { parseRules } from '../../src/validation/rules-parse.ts';
 import { ruleSetDigest } from '../../src/validation/rules.ts';
-import { runCli } from '../support/run-cli.ts';
+import { concordat, runCli } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-governance-'));
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -52,12 +52,6 @@ function writeConfig(member: string, ports: readonly number[], upstreamUrl: stri
     logging: { level: 'silent' },
   };
   writeFileSync(fileOf(member), JSON.stringify(config));
-}
-
-async function concordat(...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await runCli(args);
-  assert.equal(code, 0, stderr);
-  return stdout;
 }
 
 async function report(): Promise<GovernanceReport> {

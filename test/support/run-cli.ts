@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -22,4 +23,11 @@ export function runCli(
       (_error, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
     );
   });
+}
+
+/** As `runCli`, of a command that must end with 0. @returns what it printed */
+export async function concordat(...args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli(args);
+  assert.equal(code, 0, stderr);
+  return stdout;
 }
