@@ -9,19 +9,18 @@ import type { PeerClient } from './peer.ts';
 /**
  * Checkpoints that put a change in force and that are not here: who was away when they became final, or was filled from a peer, has only the trees.
  * Receipts need them, because the genesis alone does not know of the change. Any peer's history has them; each is checked like one that came by itself.
- * @returns whether none is missing any more
  */
 export async function fetchHistory(context: {
   readonly governance: GovernanceLog;
   readonly finality: Finality;
   readonly peers: readonly PeerClient[];
   readonly log: LedgerLog;
-}): Promise<boolean> {
+}): Promise<void> {
   const { governance, finality, peers, log } = context;
   const isMissing = (size: number): boolean => finality.noteAt(size) === undefined;
   const missing = (): boolean => governance.historySizes(finality.size).some(isMissing);
   for (const peer of peers) {
-    if (!missing()) return true;
+    if (!missing()) return;
     try {
       const history = await peer.history?.();
       for (const { checkpoint } of history === undefined ? [] : parseHistory(history)) finality.keep(checkpoint);
@@ -31,5 +30,4 @@ export async function fetchHistory(context: {
       log.warn({ peer: peer.member, error: errorCode(error) }, what);
     }
   }
-  return !missing();
 }

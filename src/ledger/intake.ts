@@ -48,7 +48,7 @@ export class Intake {
     if (own === undefined) return;
     this.#seenOwnBatch = options.context.replica.writer(`${own.member}/${own.writer}`)?.batch ?? 0;
     // A crash between the replica's commit and the outbox's leaves batches that were read back and are not marked so.
-    for (const { batch, headerHash } of own.sealer.unsequenced()) this.#noteReadBack(batch, headerHash);
+    for (const { batch, headerHash } of own.sealer.unsequenced()) this.#noteEarlier(batch, headerHash);
   }
 
   get firstOtherMs(): number | undefined {
@@ -146,10 +146,13 @@ export class Intake {
     // Before the signature check the words of a header are anybody's.
     if (['bad-signature', 'unknown-member', 'wrong-log'].includes(judged.verdict)) return;
     this.#seenOwnBatch = Math.max(this.#seenOwnBatch, batch);
+    const { verdict, headerHash } = judged;
+    if (verdict === 'accepted' && headerHash !== undefined) {
+      this.#readBack.push({ batch, headerHash, leafIndex: index });
+      own.sealer.sends.forgetBelow(batch - 256);
+    }
     // A repeated one is as good: the process that read the first may have died before the outbox knew.
-    if ((judged.verdict === 'accepted' || judged.verdict === 'duplicate') && judged.headerHash !== undefined)
-      this.#noteReadBack(batch, judged.headerHash);
-    if (judged.verdict === 'accepted') own.sealer.sends.forgetBelow(batch - 256);
+    if (verdict === 'duplicate' && headerHash !== undefined) this.#noteEarlier(batch, headerHash);
     if (this.#exactSends !== true || offset < 0n) return;
     if (!own.sealer.sends.seen(batch, offset)) {
       const detail = `batch ${String(batch)} stands where no send of it was acknowledged`;
@@ -157,8 +160,8 @@ export class Intake {
     }
   }
 
-  /** Leaves an own batch for `settleOwn`, if the replica has accepted it. */
-  #noteReadBack(batch: number, headerHash: Uint8Array): void {
+  /** Leaves an own batch for `settleOwn`, if the replica accepted it some time ago. */
+  #noteEarlier(batch: number, headerHash: Uint8Array): void {
     const leafIndex = this.#options.context.replica.acceptedLeaf(headerHash);
     if (leafIndex !== undefined) this.#readBack.push({ batch, headerHash, leafIndex });
   }
