@@ -10,6 +10,7 @@ import {
   type TopicRead,
   type TopicRecord,
 } from './transport.ts';
+import { delay } from './wait.ts';
 
 export interface FileTopicOptions {
   /** Path of the SQLite file; its folder must exist. Processes of one machine share it (no network file systems). */
@@ -110,7 +111,7 @@ export class FileTopic implements Topic {
       if (found.records.length > 0) return found;
       const leftMs = deadlineMs - performance.now();
       if (leftMs <= 0 || args.signal?.aborted === true) return found;
-      await pause(Math.min(this.#pollMs, leftMs), args.signal);
+      await delay(Math.min(this.#pollMs, leftMs), args.signal);
     }
   }
 
@@ -205,7 +206,7 @@ export class FileTopic implements Topic {
         return action();
       } catch (error) {
         if (!isTransient(error) || performance.now() > untilMs) throw error;
-        await pause(waitMs * (0.5 + Math.random()));
+        await delay(waitMs * (0.5 + Math.random()));
       }
     }
   }
@@ -229,16 +230,4 @@ function translate(error: unknown): TransportError {
 
 function inodeOf(path: string): bigint {
   return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino ?? -1n;
-}
-
-function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener('abort', done, { once: true });
-  });
 }

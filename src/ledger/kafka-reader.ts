@@ -1,7 +1,7 @@
 import { sha256 } from '../hash.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import { clientFailure, judgeFetch, type ClientFailure, type FetchedMessage } from './kafka-fetch.ts';
-import { delay, unlessAborted } from './kafka-wait.ts';
+import { delay, unlessAborted } from './wait.ts';
 import { TransportError, type Topic, type TopicAnchor, type TopicRead } from './transport.ts';
 
 interface FetchPartition {

@@ -3,7 +3,7 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { classifyAppendFailure, clientFailure } from './kafka-fetch.ts';
 import { topicDrift } from './kafka-drift.ts';
 import { KafkaReader, type KafkaCluster } from './kafka-reader.ts';
-import { delay, unlessAborted } from './kafka-wait.ts';
+import { delay, unlessAborted } from './wait.ts';
 import { TransportError, type Topic, type TopicDescription, type TopicRead } from './transport.ts';
 
 export interface KafkaTopicOptions {

@@ -9,6 +9,7 @@ import { LedgerError } from './ledger-error.ts';
 import type { LedgerNodeHandle, LedgerNodeOptions } from './ledger-options.ts';
 import type { LedgerView } from './ledger-view.ts';
 import type { Topic } from './transport.ts';
+import { delay } from './wait.ts';
 
 /** Longest sleep of a loop that also wakes by itself. */
 const IDLE_TICK_MS = 250;
@@ -99,8 +100,8 @@ export class LedgerNode implements LedgerNodeHandle {
     await engine.readStep(engine.parameters.readWaitMs, signal);
     this.#wakeSigner();
     const { state } = engine.reader.state;
-    if (state === 'halted' && !(await engine.bootstrapStep())) await sleep(HALTED_RETRY_MS, signal);
-    if (state === 'unavailable') await sleep(RETRY_MS, signal);
+    if (state === 'halted' && !(await engine.bootstrapStep())) await delay(HALTED_RETRY_MS, signal);
+    if (state === 'unavailable') await delay(RETRY_MS, signal);
   }
 
   async #seal(): Promise<void> {
@@ -109,8 +110,8 @@ export class LedgerNode implements LedgerNodeHandle {
     const woken = new Promise<void>((resolve) => (this.#wakeSealer = resolve));
     if (await this.engine.sealStep()) return;
     const waitMs = signing?.sealer.allowed === false ? RETRY_MS : (signing?.sealer.dueInMs() ?? IDLE_TICK_MS);
-    if (waitMs > 0) await Promise.race([sleep(Math.min(waitMs, IDLE_TICK_MS), signal), woken]);
-    else await sleep(RETRY_MS, signal);
+    if (waitMs > 0) await Promise.race([delay(Math.min(waitMs, IDLE_TICK_MS), signal), woken]);
+    else await delay(RETRY_MS, signal);
   }
 
   async #sign(): Promise<void> {
@@ -119,7 +120,7 @@ export class LedgerNode implements LedgerNodeHandle {
     await engine.cutStep();
     if ((await engine.signStep()) !== undefined) this.#wakePeers();
     const dueMs = engine.cutDueInMs() ?? IDLE_TICK_MS;
-    await Promise.race([sleep(Math.min(Math.max(dueMs, 5), IDLE_TICK_MS), this.#stopSigning.signal), woken]);
+    await Promise.race([delay(Math.min(Math.max(dueMs, 5), IDLE_TICK_MS), this.#stopSigning.signal), woken]);
   }
 
   async #cosignatures(): Promise<void> {
@@ -133,20 +134,20 @@ export class LedgerNode implements LedgerNodeHandle {
       (await engine.cosignatureStep(engine.parameters.readWaitMs, this.#stop.signal)) === 0 &&
       !engine.cosignatures.readToEnd
     )
-      await sleep(RETRY_MS, this.#stop.signal);
+      await delay(RETRY_MS, this.#stop.signal);
   }
 
   async #peers(): Promise<void> {
     const woken = new Promise<void>((resolve) => (this.#wakePeers = resolve));
     await this.engine.peerStep();
     await this.engine.relayStep();
-    await Promise.race([sleep(this.engine.parameters.peerIntervalMs, this.#stop.signal), woken]);
+    await Promise.race([delay(this.engine.parameters.peerIntervalMs, this.#stop.signal), woken]);
   }
 
   async #upkeep(): Promise<void> {
     await this.engine.driftStep();
     this.engine.pruneStep();
-    await sleep(DRIFT_INTERVAL_MS, this.#stop.signal);
+    await delay(DRIFT_INTERVAL_MS, this.#stop.signal);
   }
 
   /** Repeats a step until told to stop; a failing one waits and is tried again, so that a full disk or a lost broker ends by itself. */
@@ -157,7 +158,7 @@ export class LedgerNode implements LedgerNodeHandle {
         if (this.engine.storageFault?.detail.startsWith(`${name}:`) === true) this.engine.storageFault = undefined;
       } catch (error) {
         this.#failed(name, error);
-        await sleep(CONNECT_RETRY_MS, signal);
+        await delay(CONNECT_RETRY_MS, signal);
       }
     }
   }
@@ -169,17 +170,4 @@ export class LedgerNode implements LedgerNodeHandle {
     const sinceMs = this.engine.storageFault?.sinceMs ?? clock();
     this.engine.storageFault = { sinceMs, detail: `${name}: ${error instanceof LedgerError ? error.message : code}` };
   }
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }
