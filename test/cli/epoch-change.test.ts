@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { foundConsortium } from '../../src/cli/consortium.ts';
-import { makeKey, writeKeyFile } from '../../src/cli/key-files.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { parseYaml } from '../../src/config/parse-yaml.ts';
 import { findFreePorts } from '../../src/demo/free-ports.ts';
@@ -16,6 +15,7 @@ import type { Upstream } from '../../src/demo/upstream.ts';
 import { startGateway, type RunningGateway } from '../../src/main.ts';
 import { parseRules } from '../../src/validation/rules-parse.ts';
 import { ruleSetDigest } from '../../src/validation/rules.ts';
+import { acceptNextLog } from '../support/member-files.ts';
 import { concordat, runCli } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-epoch-'));
@@ -137,28 +137,8 @@ describe('a log that can no longer finalise', { timeout: 240_000 }, () => {
   });
 
   test('is left by the two others for one that goes on from its last final checkpoint', async () => {
-    const memberFiles: string[] = [];
-    for (const member of ['a', 'b']) {
-      cpSync(at('consortium', member), at('next', member), { recursive: true });
-      rmSync(at('next', member, 'origin.key'));
-      const key = makeKey({ kind: 'origin', member, origin: nextOrigin, random });
-      writeKeyFile(at('next', member, 'origin.key'), key.secret);
-      const file = at(`${member}.member.json`);
-      const keys = at('next', member);
-      await concordat(
-        'governance',
-        'accept',
-        '--origin',
-        nextOrigin,
-        '--member',
-        member,
-        '--keys',
-        keys,
-        '--out',
-        file,
-      );
-      memberFiles.push(file);
-    }
+    const dirs = { fromDir: at('consortium'), toDir: at('next') };
+    const memberFiles = await acceptNextLog({ members: ['a', 'b'], origin: nextOrigin, ...dirs });
     const made = ['--config', fileOf('a'), '--origin', nextOrigin, '--member-file', ...memberFiles];
     await concordat('governance', 'next-genesis', ...made, '--out', newGenesis);
     const agreeing = ['--new-genesis', newGenesis];

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -18,6 +18,7 @@ import type { RunningGateway } from '../../src/main.ts';
 import type { GovernanceReport } from '../../src/ledger/governance-report.ts';
 import { parseRules } from '../../src/validation/rules-parse.ts';
 import { ruleSetDigest } from '../../src/validation/rules.ts';
+import { acceptNextLog } from '../support/member-files.ts';
 import { concordat, runCli } from '../support/run-cli.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-governance-'));
@@ -175,28 +176,8 @@ describe('concordat governance', { timeout: 120_000 }, () => {
     const [newGenesis, proposal, vote, epoch] = ['new-genesis.json', 'proposal', 'vote', 'epoch'].map((name) =>
       join(folder, name),
     ) as [string, string, string, string];
-    const accepted = ['a', 'b'].map((member) => {
-      const keys = join(folder, 'next', member);
-      cpSync(join(folder, 'consortium', member), keys, { recursive: true });
-      const random = (length: number) => new Uint8Array(randomBytes(length));
-      rmSync(join(keys, 'origin.key'));
-      writeKeyFile(join(keys, 'origin.key'), makeKey({ kind: 'origin', member, origin: nextOrigin, random }).secret);
-      return { member, keys, file: join(folder, `${member}-2.json`) };
-    });
-    for (const { member, keys, file } of accepted)
-      await concordat(
-        'governance',
-        'accept',
-        '--origin',
-        nextOrigin,
-        '--member',
-        member,
-        '--keys',
-        keys,
-        '--out',
-        file,
-      );
-    const memberFiles = accepted.map(({ file }) => file);
+    const dirs = { fromDir: join(folder, 'consortium'), toDir: join(folder, 'next') };
+    const memberFiles = await acceptNextLog({ members: ['a', 'b'], origin: nextOrigin, ...dirs });
     const made = ['governance', 'next-genesis', '--config', fileOf('a'), '--origin', nextOrigin, '--out', newGenesis];
     await concordat(...made, '--member-file', ...memberFiles);
     const agreeing = ['--new-genesis', newGenesis];
