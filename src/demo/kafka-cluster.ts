@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -110,8 +111,12 @@ export class KafkaCluster {
     return this.#end(node, 'SIGTERM', 20_000);
   }
 
-  pause(node: number): void {
-    this.#processes.get(node)?.kill('SIGSTOP');
+  /** Stops a broker where it stands, and settles once none of its threads can answer any more. */
+  async pause(node: number): Promise<void> {
+    const child = this.#processes.get(node);
+    child?.kill('SIGSTOP');
+    // The signal stops the others only when the thread that takes it gets to run: on a busy machine one of them can still answer.
+    while (child?.pid !== undefined && this.alive(node) && !stopped(child.pid)) await delay(1);
   }
 
   resume(node: number): void {
@@ -266,4 +271,16 @@ function securitySettings(security: KafkaSecurity | undefined): Record<string, s
     'listener.name.mtls.ssl.client.auth': 'required',
     ...Object.fromEntries(perListener),
   };
+}
+
+/** Whether every thread of a process is stopped; where the system has no /proc, taken to be so. */
+function stopped(pid: number): boolean {
+  if (!existsSync(`/proc/${pid}/task`)) return true;
+  return readdirSync(`/proc/${pid}/task`).every((task) => {
+    try {
+      return /^State:\s*T/m.test(readFileSync(`/proc/${pid}/task/${task}/status`, 'utf8'));
+    } catch {
+      return true; // a thread that ended meanwhile
+    }
+  });
 }

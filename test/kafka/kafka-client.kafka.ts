@@ -142,7 +142,7 @@ describe('the Kafka client of a topic', { skip: skipOwnBroker, timeout: 300_000 
     const before = openSockets();
     const opened = await openTopic(brokers, topic);
     await opened.append(bytes('v0'));
-    cluster.pause(1);
+    await cluster.pause(1);
     const hanging = opened.append(bytes('v1'));
     const waiting = opened.append(bytes('v2'));
     const [first, second] = [
@@ -165,7 +165,7 @@ describe('the Kafka client of a topic', { skip: skipOwnBroker, timeout: 300_000 
     const topic = await makeTopic(brokers);
     const opened = await openTopic(brokers, topic);
     await opened.append(bytes('v0'));
-    cluster.pause(1);
+    await cluster.pause(1);
     const values = series('v', 1, MOST_WAITING_APPENDS + 11);
     const settled = Promise.allSettled(values.map((value) => opened.append(bytes(value))));
     await delay(500);
@@ -177,7 +177,7 @@ describe('the Kafka client of a topic', { skip: skipOwnBroker, timeout: 300_000 
     const want = MOST_WAITING_APPENDS + 1;
     assert.deepEqual((await readAll(opened, 0, { want, forMs: 10_000 })).values, series('v', 0, want));
     assert.equal(await opened.append(bytes('after')), BigInt(want));
-    cluster.pause(1);
+    await cluster.pause(1);
     const large = new Uint8Array(900_000);
     const most = Math.floor(MOST_WAITING_BYTES / large.length);
     const largeOutcomes = Promise.allSettled(Array.from({ length: most + 3 }, () => opened.append(large)));
