@@ -119,15 +119,20 @@ function treeKey({ size, root }: Checkpoint): string {
   return `${String(size)} ${encodeHex(root)}`;
 }
 
-/** One note with all signatures by members, `first`'s origin signature first: tools by others look only at that one. */
+/** Go's `note` package, which most tools of the kind stand on, refuses a note with more signature lines. */
+const MAXIMUM_SIGNATURES = 100;
+
+/**
+ * One note with members' signatures, `first`'s origin signature first: tools by others look only at that one. All cosignatures, and as many
+ * origin signatures as there is room for: more than fifty members fill a note.
+ */
 export function combineNote(signed: SignedCheckpoint, membership: Membership, first: string | undefined): Uint8Array {
   const members = activeMembers(membership).toSorted((a, b) => Number(b.name === first) - Number(a.name === first));
   const all = members.map((member) => signed.signatures.get(member.name));
-  const lines = [...all.map((found) => found?.origin), ...all.map((found) => found?.cosignature)];
-  return formatNote(
-    signed.text,
-    lines.filter((line) => line !== undefined),
-  );
+  const isThere = (line: NoteSignature | undefined): line is NoteSignature => line !== undefined;
+  const cosignatures = all.map((found) => found?.cosignature).filter(isThere);
+  const origins = all.map((found) => found?.origin).filter(isThere);
+  return formatNote(signed.text, [...origins.slice(0, MAXIMUM_SIGNATURES - cosignatures.length), ...cosignatures]);
 }
 
 /** @param known signatures over the same text that were checked before: the same bytes are not checked again */
