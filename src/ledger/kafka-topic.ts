@@ -3,7 +3,8 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import { classifyAppendFailure, clientFailure } from './kafka-fetch.ts';
 import { topicDrift } from './kafka-drift.ts';
 import { KafkaReader, type KafkaCluster } from './kafka-reader.ts';
-import { delay, unlessAborted } from './wait.ts';
+import { KafkaSockets } from './kafka-sockets.ts';
+import { delay, unlessAborted, waitAtMost } from './wait.ts';
 import { TransportError, type Topic, type TopicDescription, type TopicRead } from './transport.ts';
 
 export interface KafkaTopicOptions {
@@ -34,10 +35,10 @@ const PARTITION = 0;
 /** What may wait for its turn; more is refused, so that memory is bounded while the brokers are away. One append alone may always try. */
 export const MOST_WAITING_APPENDS = 256;
 export const MOST_WAITING_BYTES = 16 * 1024 * 1024;
-/** Longer than a cluster takes to find another leader (9 s until a dead broker is missed). A gateway that stops without brokers waits this long for each topic. */
+/** Longer than a cluster takes to find another leader (9 s until a dead broker is missed). */
 const DEFAULT_APPEND_TIMEOUT_MS = 12_000;
 const NO_PRODUCER_TIMEOUT_MS = 2_000;
-const CLOSE_TIMEOUT_MS = 3_000;
+const CLOSE_TIMEOUT_MS = 2_000;
 
 /**
  * A ledger topic on Apache Kafka by kafkajs 2.2.4 (pinned exactly: the broker-level fetch is one of its internals).
@@ -52,6 +53,7 @@ export class KafkaTopic implements Topic {
   #cluster: KafkaCluster | undefined;
   #reader: KafkaReader | undefined;
   readonly #closing = new AbortController();
+  readonly #sockets = new KafkaSockets();
   #appends: Promise<unknown> = Promise.resolve();
   #waitingAppends = 0;
   #waitingBytes = 0;
@@ -59,7 +61,7 @@ export class KafkaTopic implements Topic {
   constructor(options: KafkaTopicOptions) {
     mendIdleTimer();
     this.#options = options;
-    this.#kafka = new kafkajs.Kafka(kafkaConfig(options));
+    this.#kafka = new kafkajs.Kafka({ ...kafkaConfig(options), socketFactory: this.#sockets.open });
   }
 
   async connect(): Promise<void> {
@@ -68,7 +70,7 @@ export class KafkaTopic implements Topic {
     for (;;) {
       this.#closing.signal.throwIfAborted();
       try {
-        await this.#connectOnce();
+        await unlessAborted(this.#connectOnce(), this.#closing.signal);
         return;
       } catch (error) {
         await this.#disconnectAll();
@@ -265,9 +267,8 @@ export class KafkaTopic implements Topic {
   async close(): Promise<void> {
     this.#closing.abort(new TransportError('closed', 'topic is closed'));
     this.#reader?.close();
-    const timeout = new AbortController();
-    await Promise.race([this.#disconnectAll(), delay(CLOSE_TIMEOUT_MS, timeout.signal)]);
-    timeout.abort();
+    await waitAtMost(this.#disconnectAll(), CLOSE_TIMEOUT_MS);
+    this.#sockets.end();
   }
 
   async #disconnectAll(): Promise<void> {

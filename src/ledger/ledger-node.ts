@@ -9,7 +9,7 @@ import { LedgerError } from './ledger-error.ts';
 import type { LedgerNodeHandle, LedgerNodeOptions } from './ledger-options.ts';
 import type { LedgerView } from './ledger-view.ts';
 import type { Topic } from './transport.ts';
-import { delay } from './wait.ts';
+import { delay, waitAtMost } from './wait.ts';
 
 /** Longest sleep of a loop that also wakes by itself. */
 const IDLE_TICK_MS = 250;
@@ -17,6 +17,8 @@ const RETRY_MS = 500;
 const HALTED_RETRY_MS = 2000;
 const DRIFT_INTERVAL_MS = 60_000;
 const CONNECT_RETRY_MS = 1000;
+/** How long appends that are on their way may still take when the node stops. */
+const STOP_GRACE_MS = 3000;
 
 /** Opens the stores of a ledger; nothing is read or signed before `start`. @throws {LedgerError} configuration | damaged */
 export function openLedgerNode(options: LedgerNodeOptions): LedgerNode {
@@ -82,10 +84,14 @@ export class LedgerNode implements LedgerNodeHandle {
   }
 
   async close(): Promise<void> {
+    const { topic, cosignatureTopic } = this.#options;
     this.#stopSigning.abort();
-    await Promise.all(this.#signingLoops);
+    const signing = Promise.all(this.#signingLoops);
+    await waitAtMost(signing, STOP_GRACE_MS);
     this.#stop.abort();
-    await Promise.all(this.#loops);
+    // Without brokers an append is tried for longer than anybody waits for a process to stop. What it carries is saved, and sent again after the next start.
+    await Promise.all([topic.close(), cosignatureTopic.close()]);
+    await Promise.all([signing, ...this.#loops]);
     try {
       await this.engine.replica.flush();
     } finally {

@@ -97,6 +97,6 @@ export interface LedgerNodeHandle {
   start(): Promise<void>;
   /** The recorder committed events: wakes the sealer. Cheap, may be called at every commit. */
   notifyCommitted(): void;
-  /** Stops sealing, then cosigning, then reading; closes stores. Both topics stay open: whoever opened them closes them. */
+  /** Stops sealing and cosigning, which appends on their way may delay by a few seconds; then reading. Closes both topics and the stores. */
   close(): Promise<void>;
 }

@@ -27,3 +27,13 @@ export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefin
     work.then(resolve, reject).finally(settled);
   });
 }
+
+/** Waits for work to end, well or badly, but no longer than this; it then goes on by itself. */
+export async function waitAtMost(work: Promise<unknown>, milliseconds: number): Promise<void> {
+  const ended = new AbortController();
+  const settled = work.then(
+    () => ended.abort(),
+    () => ended.abort(),
+  );
+  await Promise.race([settled, delay(milliseconds, ended.signal)]);
+}

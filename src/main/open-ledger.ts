@@ -71,13 +71,17 @@ export async function startLedger(
   closers: (() => Promise<void> | void)[],
 ): Promise<void> {
   const stop = new AbortController();
+  let isStarted = false;
   const started = (async (): Promise<void> => {
     while (!stop.signal.aborted) {
       try {
         await topic.connect();
         await publishGenesis(topic, ledger.view.genesisBytes());
-        return await ledger.start();
+        await ledger.start();
+        isStarted = true;
+        return;
       } catch (error) {
+        if (stop.signal.aborted) return;
         if (!(error instanceof TransportError) || !['unavailable', 'outcome-unknown'].includes(error.code)) throw error;
         logger.warn({ code: error.code }, 'the ledger topic cannot be reached; events wait in the outbox');
         await delay(TOPIC_RETRY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
@@ -86,6 +90,8 @@ export async function startLedger(
   })();
   closers.push(async () => {
     stop.abort();
+    // Nothing is on its way yet, and connecting may take longer than anybody waits for a process to stop.
+    if (!isStarted) await topic.close();
     await started.catch(() => undefined);
   });
   started.catch((error: unknown) => logger.fatal({ code: errorCode(error) }, 'the ledger cannot start'));
