@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../errors.ts';
 
@@ -34,7 +34,10 @@ export class DataLock {
 
   /** Names the processes that are at work now. */
   note(pids: readonly number[]): void {
-    writeFileSync(this.#file, JSON.stringify(pids));
+    // Put in place whole: a half-written list would read as if nobody were at work.
+    const partial = `${this.#file}.partial`;
+    writeFileSync(partial, JSON.stringify(pids));
+    renameSync(partial, this.#file);
   }
 
   release(): void {
