@@ -6,7 +6,7 @@ import { TransportError } from '../ledger/transport.ts';
 import { readBody } from './body.ts';
 import { GatewayError } from './gateway-error.ts';
 import type { GatewayParts } from './parts.ts';
-import { sendReceipt } from './receipt-route.ts';
+import { receiptRoute } from './receipt-route.ts';
 
 const LONGEST_CHECKPOINT_REQUEST = 64 * 1024;
 const LONGEST_FRAME = 1024 * 1024;
@@ -33,7 +33,7 @@ export function logRoutes(parts: GatewayParts): Router {
     const bytes = id.level === 'entries' ? ledger.entryBundle(index, width) : ledger.tile(id.level, index, width);
     sendFound(response, bytes, 'application/octet-stream', FOR_EVER);
   });
-  router.get('/receipt/:eventId', (request, response) => sendReceipt(parts, request, response));
+  router.get('/receipt/:eventId', receiptRoute(parts));
   router.get('/blob/:hash', (request, response) => {
     if (!/^[0-9a-f]{64}$/.test(request.params.hash)) throw notHere();
     const bytes = ledger.blob(Buffer.from(request.params.hash, 'hex'));

@@ -10,18 +10,39 @@ import { OWN_ONLY } from './peer-client.ts';
 const EVENT_ID = /^[A-Za-z0-9_-]{22}$/;
 const PENDING_SECONDS = '1';
 const UNREACHABLE_SECONDS = '30';
+/** Anybody may ask for an event that nobody knows, and each question goes to every member: more at once than this are turned away. */
+const MOST_ASKED_AT_ONCE = 16;
 
 /**
  * `GET receipt/{event}`: 200 with the receipt, 202 while the event is on its way, 404 where nobody knows it, 410 where it is final and the body of its batch is
  * no longer to be had. What the own replica lacks is asked of other members, once each, unless it is a member that asks; nothing of theirs is believed unchecked.
  * @throws {GatewayError} not-found | body-pruned | too-many-requests
  */
-export async function sendReceipt(
+export function receiptRoute(
   parts: GatewayParts,
+): (request: Request<{ eventId: string }>, response: Response) => Promise<void> {
+  let asked = 0;
+  const ask = async (eventId: string): Promise<Known> => {
+    if (asked >= MOST_ASKED_AT_ONCE) throw busy('Other members are being asked for too many events; try again.');
+    asked++;
+    try {
+      return await askOthers(parts, eventId);
+    } finally {
+      asked--;
+    }
+  };
+  return (request, response) => sendReceipt(parts, ask, request, response);
+}
+
+type Known = 'unknown' | 'pending' | { readonly text: string };
+
+async function sendReceipt(
+  parts: GatewayParts,
+  ask: (eventId: string) => Promise<Known>,
   request: Request<{ eventId: string }>,
   response: Response,
 ): Promise<void> {
-  const { ledger } = parts;
+  const { ledger, compliance } = parts;
   const { eventId } = request.params;
   const isOwnOnly = OWN_ONLY in request.query;
   const answer = await localReceipt(parts, eventId, isOwnOnly);
@@ -33,7 +54,9 @@ export async function sendReceipt(
     case 'pruned':
       throw pruned(answer);
     case 'unknown': {
-      const known = EVENT_ID.test(eventId) ? await askOthers(parts, eventId, isOwnOnly) : 'unknown';
+      let known: Known = 'unknown';
+      if (EVENT_ID.test(eventId) && compliance.hasEvent(eventId)) known = 'pending';
+      else if (EVENT_ID.test(eventId) && !isOwnOnly) known = await ask(eventId);
       if (known === 'unknown')
         throw new GatewayError('not-found', { external: 'The ledger has nothing at this address.' });
       if (known === 'pending') return sendPending(response, 0, ledger.members().length);
@@ -49,22 +72,15 @@ async function localReceipt({ ledger }: GatewayParts, eventId: string, isOwnOnly
     return await ledger.fetchReceipt(eventId);
   } catch (cause) {
     if (!(cause instanceof LedgerError) || cause.code !== 'unavailable') throw cause;
-    const external = 'Too many receipts of old events are being fetched from other members; try again.';
-    throw new GatewayError('too-many-requests', { external, headers: { 'Retry-After': PENDING_SECONDS }, cause });
+    throw busy('Too many receipts of old events are being fetched from other members; try again.', cause);
   }
 }
 
 /**
  * An event that the own replica cannot find: no batch brought it here yet, or the replica was filled by a member that no longer kept the body. It is pending where
- * it stands in this gateway's records or a member knows it; a receipt that a member gives is passed on once it is checked against the genesis.
+ * a member knows it; a receipt that a member gives is passed on once it is checked against the genesis.
  */
-async function askOthers(
-  { compliance, ledger, peers = [] }: GatewayParts,
-  eventId: string,
-  isOwnOnly: boolean,
-): Promise<'unknown' | 'pending' | { readonly text: string }> {
-  if (compliance.hasEvent(eventId)) return 'pending';
-  if (isOwnOnly) return 'unknown';
+async function askOthers({ ledger, peers = [] }: GatewayParts, eventId: string): Promise<Known> {
   const geneses = [ledger, ...ledger.past].map((log) => log.genesisBytes());
   const answers = await Promise.all(peers.map((peer) => peer.receipt?.(eventId).catch(() => undefined)));
   for (const answer of answers) {
@@ -83,6 +99,10 @@ async function isReceiptOf(receipt: Uint8Array, eventId: string, geneses: readon
     }
   }
   return false;
+}
+
+function busy(external: string, cause?: unknown): GatewayError {
+  return new GatewayError('too-many-requests', { external, headers: { 'Retry-After': PENDING_SECONDS }, cause });
 }
 
 function sendText(response: Response, text: string): void {

@@ -149,6 +149,33 @@ describe('the ledger over HTTP', () => {
     }
   });
 
+  test('a flood of questions for unknown events does not become one at every member', async () => {
+    let asked = 0;
+    let answer = (): void => {};
+    const answered = new Promise<void>((resolve) => (answer = resolve));
+    const slow = {
+      ...peer,
+      receipt: async () => {
+        asked++;
+        await answered;
+        return { state: 'unknown' } as const;
+      },
+    };
+    const other = await openGateway({ parts: { peers: [slow] } });
+    const url = await other.listen();
+    const replies = Array.from({ length: 40 }, (_, i) =>
+      fetch(`${url}/ledger/receipt/${String(i).padStart(21, 'x')}A`).then((reply) => {
+        if (reply.status === 429) answer();
+        return reply;
+      }),
+    );
+    const statuses = (await Promise.all(replies)).map(({ status }) => status);
+    assert.equal((await fetch(`${url}/ledger/receipt/${'y'.repeat(21)}A`)).status, 404);
+    await other.close();
+    assert.deepEqual([...new Set(statuses)].sort(), [404, 429]);
+    assert.equal(asked, statuses.filter((status) => status === 404).length + 1);
+  });
+
   test('a receipt whose batch is no longer kept: had from a member, else 410 with whom to ask', async () => {
     assert.equal((await client.get('/ledger/receipt/pruned-healed')).status, 200);
     const nobody = await client.get('/ledger/receipt/pruned');
