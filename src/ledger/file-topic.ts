@@ -19,8 +19,12 @@ export interface FileTopicOptions {
   readonly pollMs?: number;
   /** How long an append waits for other processes' write locks. */
   readonly appendTimeoutMs?: number;
+  /** Only about this many of the last records are kept. Left out: all of them. */
+  readonly keepRecords?: number;
 }
 
+/** Old records are removed once in so many appends. */
+const TRIM_INTERVAL = 256;
 /** Kafka's default record limit, so that what fits here fits there. */
 const MAXIMUM_RECORD_BYTES = 1_000_000;
 const TRANSIENT = new Set([5 /* SQLITE_BUSY */, 6 /* SQLITE_LOCKED */]);
@@ -28,6 +32,7 @@ const CORRUPT = new Set([11 /* SQLITE_CORRUPT */, 26 /* SQLITE_NOTADB */]);
 
 interface Statements {
   readonly insert: StatementSync;
+  readonly trim: StatementSync;
   readonly range: StatementSync;
   readonly ends: StatementSync;
 }
@@ -40,6 +45,7 @@ export class FileTopic implements Topic {
   readonly #path: string;
   readonly #pollMs: number;
   readonly #appendTimeoutMs: number;
+  readonly #keepRecords: number | undefined;
   #database: DatabaseSync | undefined;
   #statements: Statements | undefined;
   #inode = -1n;
@@ -50,6 +56,7 @@ export class FileTopic implements Topic {
     this.#path = options.path;
     this.#pollMs = options.pollMs ?? 10;
     this.#appendTimeoutMs = options.appendTimeoutMs ?? 10_000;
+    this.#keepRecords = options.keepRecords;
   }
 
   async connect(): Promise<void> {
@@ -70,6 +77,7 @@ export class FileTopic implements Topic {
     database.exec('CREATE TABLE IF NOT EXISTS records (id INTEGER PRIMARY KEY AUTOINCREMENT, value BLOB NOT NULL)');
     this.#statements = {
       insert: database.prepare('INSERT INTO records (value) VALUES (?)'),
+      trim: database.prepare('DELETE FROM records WHERE id <= ?'),
       range: database.prepare('SELECT id, value FROM records WHERE id >= ? ORDER BY id LIMIT ?'),
       ends: database.prepare(`SELECT (SELECT min(id) FROM records) AS first, (SELECT max(id) FROM records) AS last,
         (SELECT seq FROM sqlite_sequence WHERE name = 'records') AS issued`),
@@ -93,6 +101,7 @@ export class FileTopic implements Topic {
     try {
       // One statement, one transaction: a crash leaves the whole record or none of it.
       const result = await this.#whileBusy(() => insert.run(value));
+      this.#trim(Number(result.lastInsertRowid));
       return BigInt(result.lastInsertRowid) - 1n;
     } catch (error) {
       const failure = translate(error);
@@ -100,6 +109,15 @@ export class FileTopic implements Topic {
       if (failure.code === 'unavailable' && !isTransient(error))
         throw new TransportError('outcome-unknown', 'the append failed half-way', { cause: error });
       throw failure;
+    }
+  }
+
+  #trim(lastId: number): void {
+    if (this.#keepRecords === undefined || lastId % TRIM_INTERVAL !== 0) return;
+    try {
+      this.#opened().trim.run(lastId - this.#keepRecords);
+    } catch {
+      // The append stands; what could not be removed now goes the next time.
     }
   }
 

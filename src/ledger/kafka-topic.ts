@@ -20,8 +20,12 @@ export interface KafkaTopicOptions {
     readonly username: string;
     readonly password: string;
   };
-  /** When given, a missing topic is made with these; without, it is `topic-missing`. */
-  readonly create?: { readonly replicationFactor: number; readonly minimumInsyncReplicas: number };
+  /** When given, a missing topic is made with these; without, it is `topic-missing`. Records are kept for ever unless `retentionMs` says for how long. */
+  readonly create?: {
+    readonly replicationFactor: number;
+    readonly minimumInsyncReplicas: number;
+    readonly retentionMs?: number;
+  };
   readonly connectTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
   readonly appendTimeoutMs?: number;
@@ -106,7 +110,7 @@ export class KafkaTopic implements Topic {
     if (create === undefined) throw new TransportError('topic-missing', `topic ${topic} is not there`);
     const settings = {
       'cleanup.policy': 'delete',
-      'retention.ms': '-1',
+      'retention.ms': String(create.retentionMs ?? -1),
       'retention.bytes': '-1',
       'min.insync.replicas': String(create.minimumInsyncReplicas),
       'unclean.leader.election.enable': 'false',
@@ -256,6 +260,7 @@ export class KafkaTopic implements Topic {
         {
           replicas: this.#options.create?.replicationFactor ?? 3,
           insyncReplicas: this.#options.create?.minimumInsyncReplicas ?? 2,
+          retentionMs: this.#options.create?.retentionMs ?? -1,
         },
       );
       return { kind: 'kafka', name: topic, drift };

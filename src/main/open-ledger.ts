@@ -28,7 +28,7 @@ export function openLedger(
 ): LedgerNodeHandle {
   const { ledger } = config;
   const { recorder, topic, logs } = parts;
-  const cosignatureTopic = openTopic(ledger.cosignatureTopic, logger);
+  const cosignatureTopic = openTopic(ledger.cosignatureTopic, logger, 'cosignatures');
   closers.push(() => cosignatureTopic.close());
   const node = openLedgerNode({
     genesis: logs.genesis,

@@ -5,15 +5,25 @@ import { FileTopic } from '../ledger/file-topic.ts';
 import { KafkaTopic } from '../ledger/kafka-topic.ts';
 import type { Topic } from '../ledger/transport.ts';
 
-/** The topic that a configuration names; not connected yet. */
-export function openTopic(config: TopicConfig, logger: Logger): Topic {
-  if (config.kind === 'file') return new FileTopic({ path: config.path });
+/** Cosignatures of old trees are of no use, and members make them each second: the second topic keeps a week of them, or this many in a file. */
+const COSIGNATURE_RETENTION_MS = 7 * 24 * 3_600_000;
+const COSIGNATURE_RECORDS = 16_384;
+
+/** The topic that a configuration names; not connected yet. @param holds records of the ledger are kept for ever, cosignatures are not */
+export function openTopic(config: TopicConfig, logger: Logger, holds: 'records' | 'cosignatures' = 'records'): Topic {
+  const isKept = holds === 'records';
+  if (config.kind === 'file')
+    return new FileTopic({ path: config.path, ...(!isKept && { keepRecords: COSIGNATURE_RECORDS }) });
   const { tls, sasl } = config;
   return new KafkaTopic({
     brokers: config.brokers,
     topic: config.topic,
     clientId: config.clientId,
-    create: { replicationFactor: config.replicationFactor, minimumInsyncReplicas: config.minimumInSyncReplicas },
+    create: {
+      replicationFactor: config.replicationFactor,
+      minimumInsyncReplicas: config.minimumInSyncReplicas,
+      ...(!isKept && { retentionMs: COSIGNATURE_RETENTION_MS }),
+    },
     ...(tls !== undefined && {
       tls: {
         ...(tls.caFile !== undefined && { ca: readFileSync(tls.caFile, 'utf8') }),

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KafkaCluster } from '../../src/demo/kafka-cluster.ts';
 import { sha256 } from '../../src/hash.ts';
+import { KafkaTopic } from '../../src/ledger/kafka-topic.ts';
 import {
   fill,
   freeBasePort,
@@ -299,5 +300,15 @@ describe('a Kafka topic on one broker that lies, forgets or falls', { skip: skip
     assert.ok(drift.includes('retention.ms: 1000000, wanted -1'));
     assert.ok(drift.includes('replicas: 1, wanted 3'));
     await opened.close();
+  });
+
+  test('a topic that is made here keeps its records for ever, or for as long as it is told', async () => {
+    for (const kept of [{ retentionMs: -1 }, { retentionMs: 3_600_000 }]) {
+      const create = { replicationFactor: 1, minimumInsyncReplicas: 1, ...kept };
+      const topic = new KafkaTopic({ brokers, topic: `made-${kept.retentionMs}`, create });
+      await topic.connect();
+      assert.deepEqual((await topic.describe()).drift, []);
+      await topic.close();
+    }
   });
 });

@@ -26,6 +26,23 @@ topicContract('file-topic', async () => {
   };
 });
 
+test('a file topic that keeps only its last records says that what is before them is trimmed', async () => {
+  const dir = folder();
+  const topic = new FileTopic({ path: join(dir, 'topic.db'), keepRecords: 100 });
+  try {
+    await topic.connect();
+    for (let i = 0; i < 1_000; i++) await topic.append(Uint8Array.of(i & 255));
+    const { startOffset, endOffset } = await topic.read({ fromOffset: 999n, maximumBytes: 1, waitMs: 0 });
+    assert.equal(endOffset, 1_000n);
+    assert.ok(startOffset > 500n && startOffset <= 900n, String(startOffset));
+    const read = topic.read({ fromOffset: 0n, maximumBytes: 1, waitMs: 0 });
+    await assert.rejects(read, { code: 'trimmed', offset: startOffset });
+  } finally {
+    await topic.close();
+    rmSync(dir, { recursive: true, force: true });
+  }
+});
+
 describe('a file topic that was tampered with', () => {
   const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);
 

@@ -87,7 +87,7 @@ describe('settings of a topic', () => {
     settings: new Map(Object.entries(settings)),
     ...more,
   });
-  const wanted = { replicas: 3, insyncReplicas: 2 };
+  const wanted = { replicas: 3, insyncReplicas: 2, retentionMs: -1 };
 
   test('as they must be are no drift', () => assert.deepEqual(topicDrift(facts(good), wanted), []));
 
