@@ -10,7 +10,10 @@ export interface TopicFacts {
  * Settings under which the broker may lose, alter or reorder what it acknowledged, each as `setting: found, wanted` (design/ledger
  * "Transport"). Empty when all is as it must be. A drift is an alarm, not a stop: the replica notices what really goes wrong.
  */
-export function topicDrift(facts: TopicFacts, wanted: { replicas: number; insyncReplicas: number; retentionMs: number }): string[] {
+export function topicDrift(
+  facts: TopicFacts,
+  wanted: { replicas: number; insyncReplicas: number; retentionMs: number },
+): string[] {
   const drift: string[] = [];
   const want = (name: string, found: string, needed: string, holds: boolean): void => {
     if (!holds) drift.push(`${name}: ${found}, wanted ${needed}`);
