@@ -12,15 +12,21 @@ const MOST_BYTES = 5 * 1024 * 1024;
 /**
  * Another member's `/ledger` routes over HTTP. Nothing that comes back is believed here; size and time are bounded, redirects are not followed.
  * @param options.url the other member's ledger URL (`https://host/ledger`)
+ * @param options.signal ends what is under way, as if the member could not be reached
  */
-export function createPeerClient(options: { readonly member: string; readonly url: string }): PeerClient {
+export function createPeerClient(options: {
+  readonly member: string;
+  readonly url: string;
+  readonly signal?: AbortSignal | undefined;
+}): PeerClient {
+  const { signal } = options;
   const base = options.url.replace(/\/+$/, '');
-  const get = (path: string): Promise<Uint8Array | undefined> => fetchBytes(`${base}/${path}`);
+  const get = (path: string): Promise<Uint8Array | undefined> => fetchBytes(`${base}/${path}`, signal);
   return {
     member: options.member,
-    addCheckpoint: (body) => postCheckpoint(`${base}/add-checkpoint`, body),
+    addCheckpoint: (body) => postCheckpoint(`${base}/add-checkpoint`, body, signal),
     checkpoint: () => get('checkpoint'),
-    relay: async (frame) => isRelayed((await exchange(`${base}/relay`, frame)).status),
+    relay: async (frame) => isRelayed((await exchange(`${base}/relay`, { body: frame, signal })).status),
     async head(writer) {
       const bytes = await get(`head/${encodeURIComponent(writer)}`);
       return bytes === undefined ? undefined : parseHead(bytes);
@@ -28,7 +34,9 @@ export function createPeerClient(options: { readonly member: string; readonly ur
     blob: (hash) => get(`blob/${Buffer.from(hash).toString('hex')}`),
     tile: (level, index, width) => get(formatTilePath({ level, index, width })),
     async receipt(eventId) {
-      const { status, bytes } = await exchange(`${base}/receipt/${encodeURIComponent(eventId)}?${OWN_ONLY}`);
+      const { status, bytes } = await exchange(`${base}/receipt/${encodeURIComponent(eventId)}?${OWN_ONLY}`, {
+        signal,
+      });
       if (status === 200) return { state: 'final', receipt: bytes };
       return { state: status === 202 || status === 410 ? 'known' : 'unknown' };
     },
@@ -50,8 +58,13 @@ interface Exchanged {
   readonly bytes: Uint8Array;
 }
 
-async function exchange(url: string, body?: Uint8Array): Promise<Exchanged> {
-  const signal = AbortSignal.timeout(TIMEOUT_MS);
+async function exchange(
+  url: string,
+  options: { readonly body?: Uint8Array; readonly signal: AbortSignal | undefined },
+): Promise<Exchanged> {
+  const { body } = options;
+  const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   try {
     const response = await request(url, { signal, method: body === undefined ? 'GET' : 'POST', body: body ?? null });
     const chunks: Uint8Array[] = [];
@@ -68,16 +81,20 @@ async function exchange(url: string, body?: Uint8Array): Promise<Exchanged> {
   }
 }
 
-async function fetchBytes(url: string): Promise<Uint8Array | undefined> {
-  const { status, bytes } = await exchange(url);
+async function fetchBytes(url: string, signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+  const { status, bytes } = await exchange(url, { signal });
   if (status === 404) return undefined;
   if (status !== 200) throw new PeerError('refused', `a peer answered with status ${status}`);
   return bytes;
 }
 
 /** Posts a C2SP tlog-witness `add-checkpoint` request. @throws {PeerError} */
-export async function postCheckpoint(url: string, body: Uint8Array): Promise<AddCheckpointResult> {
-  const { status, bytes } = await exchange(url, body);
+export async function postCheckpoint(
+  url: string,
+  body: Uint8Array,
+  signal: AbortSignal | undefined,
+): Promise<AddCheckpointResult> {
+  const { status, bytes } = await exchange(url, { body, signal });
   switch (status) {
     case 200:
       return { status, cosignatures: Buffer.from(bytes).toString('utf8') };

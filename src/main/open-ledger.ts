@@ -14,9 +14,9 @@ import type { ExchangeRecorder } from '../provenance/recorder.ts';
 import type { OpenedLogs } from './open-logs.ts';
 import { openTopic } from './open-topic.ts';
 
-/** Clients of the other members' ledgers, in the order of the configuration. */
-export function openPeers({ ledger }: Config): PeerClient[] {
-  return ledger.peers.map((peer) => createPeerClient(peer));
+/** Clients of the other members' ledgers, in the order of the configuration. @param signal ends what they have under way */
+export function openPeers({ ledger }: Config, signal?: AbortSignal): PeerClient[] {
+  return ledger.peers.map((peer) => createPeerClient({ ...peer, signal }));
 }
 
 /** The ledger of a gateway; nothing is read or signed before `startLedger`. @throws {LedgerError} configuration | damaged */
@@ -30,6 +30,9 @@ export function openLedger(
   const { recorder, topic, logs } = parts;
   const cosignatureTopic = openTopic(ledger.cosignatureTopic, logger, 'cosignatures');
   closers.push(() => cosignatureTopic.close());
+  // A member that answers nothing would else keep this process for as long as all that is asked of it may take.
+  const stop = new AbortController();
+  const { signal } = stop;
   const node = openLedgerNode({
     genesis: logs.genesis,
     past: logs.past.map(({ view }) => view),
@@ -41,15 +44,18 @@ export function openLedger(
     sealStore: recorder.outbox,
     topic,
     cosignatureTopic,
-    peers: openPeers(config),
-    witnesses: ledger.witnesses.map((witness) => createWitnessClient(witness)),
+    peers: openPeers(config, signal),
+    witnesses: ledger.witnesses.map((witness) => createWitnessClient({ ...witness, signal })),
     dataDir: ledgerFolder(config.dataDir, logs.genesis),
     parameters: ledger.parameters,
     clock: Date.now,
     random: (length) => new Uint8Array(randomBytes(length)),
     log: logger,
   });
-  closers.push(() => node.close());
+  closers.push(() => {
+    stop.abort();
+    return node.close();
+  });
   return node;
 }
 

@@ -21,6 +21,8 @@ export interface SingleGatewayOptions {
   /** Kafka instead of files. */
   readonly brokers?: readonly string[];
   readonly outboxLimit?: number;
+  /** Other members' ledgers. */
+  readonly peers?: readonly { readonly member: string; readonly url: string }[];
 }
 
 /** One gateway process with one demo upstream process, a member alone in its consortium: what a test kills and starts again. */
@@ -99,6 +101,7 @@ export class SingleGateway {
         keys: { batch: key('batch'), origin: key('origin'), cosigner: key('cosigner'), agreement: key('agreement') },
         topic: this.#topic('ledger', this.topicFile),
         cosignatureTopic: this.#topic('cosignatures', join(this.dir, 'cosignatures.db')),
+        peers: this.#options.peers ?? [],
       },
     };
     writeFileSync(this.configFile, JSON.stringify(config));
