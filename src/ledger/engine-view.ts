@@ -25,7 +25,7 @@ import type { AddCheckpointResult } from './peer.ts';
 import { buildPolicy, formatPolicy } from './policy.ts';
 import { formatReceipt } from './receipt.ts';
 import { eventKey, type EventPlace } from './replica.ts';
-import { mayRelay } from './relay.ts';
+import { mayRelay, RecentRelays } from './relay.ts';
 import { finalTimeOf } from './final-time.ts';
 import { taggedEventsIn, type FinalTime, type TaggedBatch } from './tagged-events.ts';
 import { TransportError } from './transport.ts';
@@ -38,6 +38,7 @@ const EVENT_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;
 export class EngineView implements LedgerView {
   readonly #engine: LedgerEngine;
   readonly #bodies: BatchBodies;
+  readonly #relayed = new RecentRelays();
   readonly origin: string;
   readonly member: string | undefined;
   readonly past: readonly LedgerView[];
@@ -232,7 +233,8 @@ export class EngineView implements LedgerView {
       store: engine.options.cosignerStore,
       cosigner: engine.options.cosigns === false ? undefined : engine.signing?.cosigner,
       maySign: (size) => engine.maySign(size),
-      onSigned: (note) => signed.push(note),
+      // Whoever shows the same tree again gets the same signature, and the second topic does not get it again.
+      onSigned: (note) => note !== engine.latestSigned && signed.push(note),
     });
     for (const note of signed) await engine.publish(note);
     await engine.settle();
@@ -240,14 +242,18 @@ export class EngineView implements LedgerView {
   }
 
   async relay(frame: Uint8Array): Promise<boolean> {
-    const { replica, governance, options } = this.#engine;
+    const { replica, governance, options, parameters } = this.#engine;
     if (!mayRelay(frame, { replica, governance: governance.state })) return false;
+    const nowMs = options.clock();
+    if (this.#relayed.has(frame, nowMs, parameters.resendAfterMs)) return true;
+    this.#relayed.add(frame, nowMs);
     try {
       await options.topic.append(frame);
       return true;
     } catch (error) {
       // In doubt it may be stored: that is no answer to give.
       if (!(error instanceof TransportError) || error.code === 'outcome-unknown') throw error;
+      this.#relayed.remove(frame);
       return false;
     }
   }

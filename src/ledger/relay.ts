@@ -1,5 +1,6 @@
 import { sha256 } from '../hash.ts';
 import { parseBatchHeader } from './batch.ts';
+import { encodeHex } from './encoding.ts';
 import { readOrUndefined } from './format-error.ts';
 import { parseFrame } from './frame.ts';
 import { batchKeysAt, type GovernanceState } from './governance-state.ts';
@@ -27,6 +28,30 @@ export function mayRelay(frame: Uint8Array, context: { replica: Replica; governa
   const leafIndex = replica.head.size;
   const member = (name: string) => batchKeysAt(governance, name, leafIndex);
   return judgeSigner(header, { origin: governance.origin, member }) === undefined;
+}
+
+/** A frame may be sent by whoever has it, and as often as they like, until it is read back. */
+const MOST_REMEMBERED = 1024;
+
+/** Which frames were appended for others lately, so that each is appended once in the time after which its author would send it again. */
+export class RecentRelays {
+  readonly #atMs = new Map<string, number>();
+
+  /** @returns whether it was appended less than `withinMs` ago */
+  has(frame: Uint8Array, nowMs: number, withinMs: number): boolean {
+    const atMs = this.#atMs.get(encodeHex(sha256(frame)));
+    return atMs !== undefined && nowMs >= atMs && nowMs - atMs < withinMs;
+  }
+
+  add(frame: Uint8Array, nowMs: number): void {
+    const [oldest] = this.#atMs.keys();
+    if (this.#atMs.size >= MOST_REMEMBERED && oldest !== undefined) this.#atMs.delete(oldest);
+    this.#atMs.set(encodeHex(sha256(frame)), nowMs);
+  }
+
+  remove(frame: Uint8Array): void {
+    this.#atMs.delete(encodeHex(sha256(frame)));
+  }
 }
 
 /**

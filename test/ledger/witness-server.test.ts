@@ -42,6 +42,15 @@ describe('add-checkpoint of a member (C2SP tlog-witness)', () => {
     assert.equal(verified.length, 1);
   });
 
+  test('asked again and again for the same tree, it writes nothing more to the second topic', async () => {
+    const { log, after } = await grownLog();
+    const body = formatAddCheckpoint({ oldSize: sizeOf(after), proof: [], note: after });
+    assert.equal((await log.view.addCheckpoint(body)).status, 200);
+    const written = log.cosignatures.records.length;
+    for (let i = 0; i < 5; i++) assert.equal((await log.view.addCheckpoint(body)).status, 200);
+    assert.equal(log.cosignatures.records.length, written);
+  });
+
   test('another old size than the last one: 409 with the size', async () => {
     const { log, before, after } = await grownLog();
     for (const oldSize of [0, 1, sizeOf(before)]) {
