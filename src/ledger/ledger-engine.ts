@@ -194,7 +194,7 @@ export class LedgerEngine {
     if (this.intake.settleOwn(this.replica.durableSize) === 'foreign-signer') this.#forbidSealing();
     if (this.governance.state.closed !== undefined) this.#closeOrigin();
     this.finality.review();
-    await this.forks.examine();
+    this.forks.prove();
     await this.replica.flush();
     // After the final note is durable: the outbox drops what it will never need again.
     if (this.finality.size > this.#markedFinal)
@@ -302,6 +302,7 @@ export class LedgerEngine {
     const { governance, finality } = this;
     await fetchHistory({ governance, finality, peers: this.options.peers, log: this.options.log });
     await this.settle();
+    await this.forks.locate();
     await this.forks.compareWaiting();
     const behind = this.exchange.peerSize > this.replica.head.size;
     const { ahead } = this.exchange;

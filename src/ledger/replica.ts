@@ -11,6 +11,7 @@ import {
   cutChange,
   headBytes,
   incidentChange,
+  incidentSource,
   KEPT_INCIDENTS_PER_KIND,
   readHead,
   readIncidents,
@@ -56,6 +57,7 @@ export class Replica {
   readonly #blobs: EventIndex;
   readonly #writers: Map<string, WriterChain>;
   readonly #incidents: Incident[];
+  /** By `incidentSource`. */
   readonly #incidentCounts = new Map<string, number>();
   #head: ReplicaHead;
   #durableSize: number;
@@ -76,7 +78,7 @@ export class Replica {
     this.#blobs = new EventIndex({ storage, name: 'blobs', manifest: this.#head.blobRuns, seed });
     this.#writers = readWriters(storage);
     this.#incidents = readIncidents(storage);
-    for (const { kind } of this.#incidents) this.#incidentCounts.set(kind, (this.#incidentCounts.get(kind) ?? 0) + 1);
+    for (const incident of this.#incidents) this.#countIncident(incident);
     for (let index = this.#head.indexedSize; index < this.#head.size; index++) this.#reindexLeaf(index);
   }
 
@@ -148,20 +150,29 @@ export class Replica {
     this.#head = { ...this.#head, nextOffset, anchor };
   }
 
-  /** Notes a fault once; the same kind at the same leaf is not noted again. Durable with the next `flush`. */
-  addIncident(incident: Omit<Incident, 'atMs'>): boolean {
-    const known = this.#incidents.some(
-      (other) =>
-        other.kind === incident.kind && other.leafIndex === incident.leafIndex && other.member === incident.member,
+  /** Whether `addIncident` would note it: the same kind at the same leaf is not noted again, and a flood only in part. */
+  isNewIncident(incident: Pick<Incident, 'kind' | 'leafIndex' | 'member'>): boolean {
+    const { kind, leafIndex, member } = incident;
+    if ((this.#incidentCounts.get(incidentSource(incident)) ?? 0) >= KEPT_INCIDENTS_PER_KIND) return false;
+    return !this.#incidents.some(
+      (other) => other.kind === kind && other.leafIndex === leafIndex && other.member === member,
     );
-    const count = this.#incidentCounts.get(incident.kind) ?? 0;
-    if (known || count >= KEPT_INCIDENTS_PER_KIND) return false;
+  }
+
+  /** Notes a fault once. Durable with the next `flush`. */
+  addIncident(incident: Omit<Incident, 'atMs'>): boolean {
+    if (!this.isNewIncident(incident)) return false;
     const noted = { ...incident, atMs: this.#options.clock() };
     this.#incidents.push(noted);
-    this.#incidentCounts.set(incident.kind, count + 1);
+    this.#countIncident(noted);
     this.#head = { ...this.#head, incidents: this.#head.incidents + 1 };
     this.#change(incidentChange(this.#head.incidents, noted));
     return true;
+  }
+
+  #countIncident(incident: Incident): void {
+    const source = incidentSource(incident);
+    this.#incidentCounts.set(source, (this.#incidentCounts.get(source) ?? 0) + 1);
   }
 
   /** Makes everything taken so far durable. */
