@@ -107,9 +107,15 @@ export class Intake {
   settleOwn(durableSize: number): 'ok' | 'foreign-signer' {
     const { own, context } = this.#options;
     if (own === undefined) return 'ok';
-    while (this.#readBack[0] !== undefined && this.#readBack[0].leafIndex < durableSize) {
-      const found = this.#readBack.shift();
-      if (found !== undefined && !own.sealer.readBack(found)) return 'foreign-signer';
+    for (
+      let found = this.#readBack[0];
+      found !== undefined && found.leafIndex < durableSize;
+      [found] = this.#readBack
+    ) {
+      // Taken off only once the outbox has it: a full disk fails here, and nothing else would tell of this batch again.
+      const isOwn = own.sealer.readBack(found);
+      this.#readBack.shift();
+      if (!isOwn) return 'foreign-signer';
     }
     if (this.#exactSends !== true) return 'ok';
     for (const { batch, offset } of own.sealer.sends.takeLost(context.replica.durableOffset)) {

@@ -364,15 +364,25 @@ export class LedgerEngine {
   async #checkWriter({ member, writer, sealer }: Signing): Promise<void> {
     const { sealStore } = this.options;
     if (sealStore === undefined) return;
+    const accepted = this.replica.writer(`${member}/${writer}`);
+    // Batches that are in the way of others by the same writer: to sign on behind them would add to the contradiction.
+    const isParted = sealer
+      .unsequenced()
+      .some(
+        ({ batch, headerHash }) =>
+          batch <= (accepted?.batch ?? 0) && this.replica.acceptedLeaf(headerHash) === undefined,
+      );
     const result = await this.#restoredBackup.run({
       chain: `${member}/${writer}`,
       head: sealStore.head(),
       quorum: this.membership().quorum,
       readOffset: this.replica.head.nextOffset,
       seen: this.intake.seenOwnBatch,
-      seenHash: this.replica.writer(`${member}/${writer}`),
+      seenHash: accepted,
     });
-    if (result === 'restored') this.#forbidSealing();
-    else if (result === 'current') sealer.allow();
+    if (result === 'restored' || isParted) this.#forbidSealing();
+    // While peers were asked, another signer may have shown itself, or the log may have ended.
+    else if (result === 'current' && this.#restoredBackupMs === undefined && this.governance.state.closed === undefined)
+      sealer.allow();
   }
 }
