@@ -234,7 +234,8 @@ export class EngineView implements LedgerView {
       maySign: (size) => engine.maySign(size),
       onSigned: (note) => signed.push(note),
     });
-    for (const note of signed) await engine.publish(note);
+    // Anybody may send what was signed already: it is not published once more for each.
+    for (const note of signed) if (note !== engine.latestSigned) await engine.publish(note);
     await engine.settle();
     return result;
   }
