@@ -68,7 +68,7 @@ async function fetchLeaves(
     for (const entry of entries.slice(replica.head.size % TILE_WIDTH)) {
       const { record, bodyMissing } = await fetchRecord([source, ...others], entry);
       if (!sameHash(leafBytes(record), entry)) throw new LedgerError('damaged', 'a leaf is not what its header gives');
-      engine.intake.takeFromPeer(record, bodyMissing && !neverHad.has(replica.head.size));
+      await engine.intake.takeFromPeer(record, bodyMissing && !neverHad.has(replica.head.size));
       if (replica.head.size % FLUSH_LEAVES === 0) await replica.flush();
     }
   }

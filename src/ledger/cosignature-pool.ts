@@ -51,7 +51,8 @@ export class CosignaturePool {
   add(note: Uint8Array, membership: Membership): Learnt | undefined {
     const parsed = parseSignedCheckpoint(note);
     const { origin, size, root, extensions } = parsed.checkpoint;
-    if (origin !== this.#origin || extensions.length > 0) return undefined;
+    // Nobody signs the empty tree: no proof begins there.
+    if (origin !== this.#origin || extensions.length > 0 || size < 1) return undefined;
     const found = new Map<string, MemberSignatures>();
     const before = this.#trees.get(treeKey(parsed.checkpoint))?.signatures;
     for (const member of activeMembers(membership)) {
@@ -84,8 +85,8 @@ export class CosignaturePool {
 
   cosigners(signed: SignedCheckpoint, membership: Membership): readonly string[] {
     return activeMembers(membership)
-      .map((member) => member.name)
-      .filter((name) => signed.signatures.get(name)?.cosignature !== undefined);
+      .filter((member) => inForce(signed, member).cosignature !== undefined)
+      .map((member) => member.name);
   }
 
   forgetBelow(size: number): void {
@@ -119,6 +120,15 @@ function treeKey({ size, root }: Checkpoint): string {
   return `${String(size)} ${encodeHex(root)}`;
 }
 
+/** What a member signed by the keys that a membership names: a signature may be older than the rotation that took its key out of force. */
+function inForce(signed: SignedCheckpoint, { name, originKey, cosignerKey }: Member): MemberSignatures {
+  const { origin, cosignature } = signed.signatures.get(name) ?? {};
+  return {
+    origin: origin?.keyId === originKey.keyId ? origin : undefined,
+    cosignature: cosignature?.keyId === cosignerKey.keyId ? cosignature : undefined,
+  };
+}
+
 /** Go's `note` package, which most tools of the kind stand on, refuses a note with more signature lines. */
 const MAXIMUM_SIGNATURES = 100;
 
@@ -128,10 +138,10 @@ const MAXIMUM_SIGNATURES = 100;
  */
 export function combineNote(signed: SignedCheckpoint, membership: Membership, first: string | undefined): Uint8Array {
   const members = activeMembers(membership).toSorted((a, b) => Number(b.name === first) - Number(a.name === first));
-  const all = members.map((member) => signed.signatures.get(member.name));
+  const all = members.map((member) => inForce(signed, member));
   const isThere = (line: NoteSignature | undefined): line is NoteSignature => line !== undefined;
-  const cosignatures = all.map((found) => found?.cosignature).filter(isThere);
-  const origins = all.map((found) => found?.origin).filter(isThere);
+  const cosignatures = all.map((found) => found.cosignature).filter(isThere);
+  const origins = all.map((found) => found.origin).filter(isThere);
   return formatNote(signed.text, [...origins.slice(0, MAXIMUM_SIGNATURES - cosignatures.length), ...cosignatures]);
 }
 

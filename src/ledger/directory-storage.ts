@@ -27,6 +27,8 @@ class DirectoryFile implements AppendFile {
   #pendingBytes = 0;
   #written: number;
   #dirty = false;
+  /** Pending bytes could not be written since the last `sync`. */
+  #isRefused = false;
 
   constructor(path: string, readOnly: boolean) {
     this.#readOnly = readOnly;
@@ -42,20 +44,23 @@ class DirectoryFile implements AppendFile {
     const position = this.length;
     this.#pending.push(bytes);
     this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes >= PENDING_LIMIT_BYTES) this.#write();
+    if (this.#pendingBytes >= PENDING_LIMIT_BYTES) this.#tryToWrite();
     return position;
   }
 
   read(position: number, length: number): Uint8Array {
-    if (position + length > this.#written && this.#pendingBytes > 0) this.#write();
-    const wanted = Math.max(0, Math.min(length, this.#written - position));
-    const bytes = new Uint8Array(wanted);
+    if (position + length > this.#written && this.#pendingBytes > 0) this.#tryToWrite();
+    const bytes = new Uint8Array(Math.max(0, Math.min(length, this.length - position)));
+    const stored = Math.max(0, Math.min(bytes.length, this.#written - position));
     let done = 0;
-    while (done < wanted) {
-      const count = readSync(this.#descriptor, bytes, done, wanted - done, position + done);
+    while (done < stored) {
+      const count = readSync(this.#descriptor, bytes, done, stored - done, position + done);
       if (count === 0) return bytes.subarray(0, done);
       done += count;
     }
+    if (stored === bytes.length) return bytes;
+    const first = position + stored - this.#written;
+    bytes.set(this.#joinPending().subarray(first, first + bytes.length - stored), stored);
     return bytes;
   }
 
@@ -85,10 +90,26 @@ class DirectoryFile implements AppendFile {
     closeSync(this.#descriptor);
   }
 
+  /** A leaf goes to several files: a full disk must not stop it between two of them. What it does not take stays pending, and `sync` tells. */
+  #tryToWrite(): void {
+    if (this.#isRefused) return;
+    try {
+      this.#write();
+    } catch {
+      this.#isRefused = true;
+    }
+  }
+
+  #joinPending(): Uint8Array {
+    if (this.#pending.length !== 1) this.#pending = [Buffer.concat(this.#pending)];
+    return this.#pending[0] ?? new Uint8Array();
+  }
+
   /** A full disk may take a part: that is cut off again, so that the whole can be written later. A crash here leaves a tail that the next open cuts. */
   #write(): void {
+    this.#isRefused = false;
     if (this.#pendingBytes === 0) return;
-    const bytes = this.#pending.length === 1 ? (this.#pending[0] ?? new Uint8Array()) : Buffer.concat(this.#pending);
+    const bytes = this.#joinPending();
     let done = 0;
     try {
       while (done < bytes.length) done += writeSync(this.#descriptor, bytes, done, bytes.length - done);

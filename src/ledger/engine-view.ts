@@ -233,10 +233,10 @@ export class EngineView implements LedgerView {
       store: engine.options.cosignerStore,
       cosigner: engine.options.cosigns === false ? undefined : engine.signing?.cosigner,
       maySign: (size) => engine.maySign(size),
-      // Whoever shows the same tree again gets the same signature, and the second topic does not get it again.
-      onSigned: (note) => note !== engine.latestSigned && signed.push(note),
+      onSigned: (note) => signed.push(note),
     });
-    for (const note of signed) await engine.publish(note);
+    // Anybody may send what was signed already: it is not published once more for each.
+    for (const note of signed) if (note !== engine.latestSigned) await engine.publish(note);
     await engine.settle();
     return result;
   }

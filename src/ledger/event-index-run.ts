@@ -5,11 +5,11 @@ const BLOCK_ROWS = 256;
 const GUESSES = 3;
 
 /**
- * All values of a key in a sorted file of rows. Keys are random, so their place can be guessed: the first guess in millions of rows is a thousand rows off, the
+ * The values of a key in a sorted file of rows, at most `limit`, in the order they were added. Keys are random, so their place can be guessed: the first guess in millions of rows is a thousand rows off, the
  * second, from the rows found there, a few dozen, so that two reads of a block find a key at any size. After three guesses the search only halves, because a
  * member chooses its ids and could make every guess miss.
  */
-export function findInRun(file: AppendFile, rows: number, key: Uint8Array): number[] {
+export function findInRun(file: AppendFile, rows: number, key: Uint8Array, limit = Infinity): number[] {
   let low = 0;
   let high = rows;
   let guess = rowsBetween(undefined, key, rows);
@@ -31,17 +31,17 @@ export function findInRun(file: AppendFile, rows: number, key: Uint8Array): numb
     } else if (compareKeys(lastRow, 0, key, 0) < 0) {
       low = first + BLOCK_ROWS;
       guess = low + rowsBetween(lastRow, key, rows);
-    } else return valuesFrom(file, first, block, key);
+    } else return valuesFrom(file, first, block, key, limit);
   }
-  return valuesFrom(file, low, readBlock(file, low), key);
+  return valuesFrom(file, low, readBlock(file, low), key, limit);
 }
 
 /** @param block rows from `first` on; no row before them has the key */
-function valuesFrom(file: AppendFile, first: number, block: Uint8Array, key: Uint8Array): number[] {
+function valuesFrom(file: AppendFile, first: number, block: Uint8Array, key: Uint8Array, limit: number): number[] {
   const values: number[] = [];
   for (let row = firstNotBelow(block, key), next = first; ; row = 0) {
     for (let at = row * ROW_BYTES; at < block.length; at += ROW_BYTES) {
-      if (compareKeys(block, at, key, 0) !== 0) return values;
+      if (values.length >= limit || compareKeys(block, at, key, 0) !== 0) return values;
       values.push(readValue(block, at));
     }
     if (block.length < BLOCK_ROWS * ROW_BYTES) return values;

@@ -70,11 +70,12 @@ export class MemoryTable {
     this.#slots[slot] = ++this.#count;
   }
 
-  lookup(key: Uint8Array): number[] {
-    const values = [];
+  /** In the order they were added, at most `limit`. */
+  lookup(key: Uint8Array, limit = Infinity): number[] {
+    const values: number[] = [];
     for (let slot = this.#slotOf(key, 0); ; slot = (slot + 1) & (this.#slots.length - 1)) {
       const row = (this.#slots[slot] as number) - 1;
-      if (row < 0) return values;
+      if (row < 0 || values.length >= limit) return values;
       if (compareKeys(this.#rows, row * ROW_BYTES, key, 0) === 0) values.push(readValue(this.#rows, row * ROW_BYTES));
     }
   }

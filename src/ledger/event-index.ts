@@ -70,11 +70,11 @@ export class EventIndex {
     this.#table.add(key, value);
   }
 
-  /** All values of a key, smallest first. */
-  lookup(key: Uint8Array): number[] {
-    const found = this.#table.lookup(key);
-    for (const run of this.#manifest.runs) found.push(...findInRun(this.#file(run), run.rows, key));
-    return found.sort((a, b) => a - b);
+  /** All values of a key, smallest first. @param limit of those added first in each run: whoever chooses keys can repeat one without end */
+  lookup(key: Uint8Array, limit = Infinity): number[] {
+    const found = [this.#table.lookup(key, limit)];
+    for (const run of this.#manifest.runs) found.push(findInRun(this.#file(run), run.rows, key, limit));
+    return found.flat().sort((a, b) => a - b);
   }
 
   /** Writes the table out as a new run and returns the file to sync before the manifest is saved. */

@@ -25,13 +25,17 @@ export interface ForkWatchOptions {
 interface ForeignTree {
   readonly signed: SignedCheckpoint;
   readonly member: string;
+  /** What the member signed, as a note: the pool may push it out. */
+  side: Uint8Array;
   /** How often its first leaf that differs was looked for; undefined once it is known. */
   searches: number | undefined;
   proven: boolean;
 }
 
-const KEPT_TREES = 64;
+/** A member that signs without end takes only its own places. */
+const TREES_PER_MEMBER = 16;
 const MAXIMUM_SEARCHES = 8;
+const SEARCHES_AT_ONCE = 4;
 
 /**
  * What to do about trees that members signed and that are not the own one: find where they part, and keep as evidence what one member signed
@@ -53,30 +57,40 @@ export class ForkWatch {
 
   note(signed: SignedCheckpoint, members: readonly string[]): void {
     for (const member of members) {
-      if (this.#foreign.some((tree) => tree.member === member && tree.signed === signed)) continue;
-      this.#foreign.push({ signed, member, searches: 0, proven: false });
+      const side = sideOf(signed, member);
+      const own = this.#foreign.filter((tree) => tree.member === member);
+      const known = own.find((tree) => tree.signed === signed);
+      if (known !== undefined) known.side = side;
+      else if (own.length < TREES_PER_MEMBER || this.#drop(own.find((tree) => !isSought(tree))))
+        this.#foreign.push({ signed, member, side, searches: 0, proven: false });
     }
-    this.#foreign = this.#foreign.slice(-KEPT_TREES);
   }
 
-  /** Raises an incident for each foreign tree, and an evidence file where the member contradicts itself. */
-  async examine(): Promise<void> {
-    for (const tree of this.#foreign) {
-      if (!tree.proven) this.#prove(tree);
-      if (tree.searches === 0) await this.#locate(tree);
-    }
+  #drop(tree: ForeignTree | undefined): boolean {
+    this.#foreign = this.#foreign.filter((other) => other !== tree);
+    return tree !== undefined;
+  }
+
+  /** Keeps an evidence file where a member contradicts itself. Asks nobody. */
+  prove(): void {
+    for (const tree of this.#foreign) if (!tree.proven) this.#prove(tree);
+  }
+
+  /**
+   * Raises an incident for foreign trees, and looks among the peers for where they part; again, where nobody could show it before. A few at a time: their
+   * signers may be among those who are asked, and slow.
+   */
+  async locate(): Promise<void> {
+    const sought = this.#foreign.filter(isSought).toSorted((a, b) => (a.searches ?? 0) - (b.searches ?? 0));
+    await Promise.all(sought.slice(0, SEARCHES_AT_ONCE).map((tree) => this.#locate(tree)));
   }
 
   /**
    * Compares the own tree with larger ones that peers signed and that the own replica has not reached since the last call: in a fork that leaves nobody a
-   * quorum, whoever got the shorter log would else wait for their leaves without end. Looks again where foreign trees part that nobody could show before.
+   * quorum, whoever got the shorter log would else wait for their leaves without end.
    */
   async compareWaiting(): Promise<void> {
     const { replica, finality, peers } = this.#options;
-    for (const tree of this.#foreign) {
-      const { searches } = tree;
-      if (searches !== undefined && searches > 0 && searches < MAXIMUM_SEARCHES) await this.#locate(tree);
-    }
     for (const peer of peers) {
       const before = this.#waiting.get(peer.member);
       const ahead = finality().largestSignedBy(peer.member);
@@ -154,33 +168,28 @@ export class ForkWatch {
   }
 
   #prove(tree: ForeignTree): void {
-    const evidence = this.#contradiction(tree);
+    const { replica, log } = this.#options;
+    const { signed, member } = tree;
+    const { size } = signed.checkpoint;
+    const incident = { kind: 'conflicting-cosignatures', leafIndex: size - 1, member } as const;
+    tree.proven = !replica.isNewIncident(incident);
+    const evidence = tree.proven ? undefined : this.#contradiction(tree);
     if (evidence === undefined) return;
     tree.proven = true;
-    const { replica, log } = this.#options;
-    const { size } = tree.signed.checkpoint;
     const name = saveEvidence(replica, evidence);
-    log.error({ member: tree.member, size, evidence: name }, 'a member cosigned two trees');
+    log.error({ member, size, evidence: name }, 'a member cosigned two trees');
     const detail = 'a member signed two trees of which neither begins with the other';
-    replica.addIncident({
-      kind: 'conflicting-cosignatures',
-      leafIndex: size - 1,
-      member: tree.member,
-      writer: undefined,
-      detail,
-      evidence: name,
-    });
+    replica.addIncident({ ...incident, writer: undefined, detail, evidence: name });
   }
 
   /** Two notes by the member: the foreign one, and one over the own tree that is not smaller, or another foreign one of the same size. */
-  #contradiction({ signed, member }: ForeignTree): Uint8Array | undefined {
+  #contradiction({ signed, member, side: first }: ForeignTree): Uint8Array | undefined {
     const { replica, finality } = this.#options;
     const { size, root } = signed.checkpoint;
-    const first = this.#sideOf(signed, member);
     for (const other of finality().pool.trees()) {
       const tree = other.checkpoint;
       if (other === signed || !other.signatures.has(member) || tree.size < size) continue;
-      const second = this.#sideOf(other, member);
+      const second = sideOf(other, member);
       if (tree.size === size) {
         if (sameHash(tree.root, root)) continue;
         return formatEvidence({ kind: 'two-trees', member, first, second, connection: undefined });
@@ -211,14 +220,19 @@ export class ForkWatch {
     const connection = { root: replica.tree.root(size), path };
     return formatEvidence({ kind: 'two-trees', member, first, second, connection });
   }
+}
 
-  #sideOf(signed: SignedCheckpoint, member: string): Uint8Array {
-    const found = signed.signatures.get(member);
-    return formatNote(
-      signed.text,
-      [found?.origin, found?.cosignature].filter((line) => line !== undefined),
-    );
-  }
+/** Whether it is still to be found where the tree parts from the own one. */
+function isSought({ searches }: ForeignTree): boolean {
+  return searches !== undefined && searches < MAXIMUM_SEARCHES;
+}
+
+function sideOf(signed: SignedCheckpoint, member: string): Uint8Array {
+  const found = signed.signatures.get(member);
+  return formatNote(
+    signed.text,
+    [found?.origin, found?.cosignature].filter((line) => line !== undefined),
+  );
 }
 
 function errorName(error: unknown): string {

@@ -28,6 +28,10 @@ export interface IntakeOptions {
 
 /** How far back the accepted header is looked for that a conflicting one contradicts. */
 const CONFLICT_SEARCH_LEAVES = 100_000;
+/** Leaves between two turns of the event loop. */
+const CONFLICT_SEARCH_SLICE = 512;
+/** One is enough to suspend a member: whoever signs a flood of them must not keep the others searching. */
+const MOST_CONFLICTS_PROVEN = 8;
 const HEAL_PATIENCE_MS = 3000;
 
 /** Judges each record of the topic, appends it to the replica and draws the conclusions: incidents, evidence, read-back of own batches. */
@@ -76,7 +80,7 @@ export class Intake {
     if (judged.missingBody !== undefined) judged = (await this.#heal(record.value, judged.missingBody)) ?? judged;
     context.replica.append(judged, { offset: record.offset, valueHash });
     this.#noteGovernance(index, judged);
-    this.#noteFaults(index, first, judged);
+    await this.#noteFaults(index, first, judged);
     this.#noteTime(judged);
     this.#noteOwn(index, record.offset, judged);
   }
@@ -85,7 +89,7 @@ export class Intake {
    * Takes the record of the next leaf as a peer gave it; the caller has checked it against the leaf.
    * @param bodyMissing the peer no longer keeps the body that the header names: the header alone decides
    */
-  takeFromPeer(record: Uint8Array, bodyMissing: boolean): void {
+  async takeFromPeer(record: Uint8Array, bodyMissing: boolean): Promise<void> {
     const { context } = this.#options;
     const index = context.replica.head.size;
     const strict = judgeRecord(record, context);
@@ -94,7 +98,7 @@ export class Intake {
     const judged = bodyMissing && strict.missingBody !== undefined ? judgedWithoutBody(strict) : strict;
     context.replica.append(judged, undefined);
     this.#noteGovernance(index, judged);
-    this.#noteFaults(index, judged, judged);
+    await this.#noteFaults(index, judged, judged);
     this.#noteTime(judged);
     this.#noteOwn(index, -1n, judged);
   }
@@ -103,9 +107,15 @@ export class Intake {
   settleOwn(durableSize: number): 'ok' | 'foreign-signer' {
     const { own, context } = this.#options;
     if (own === undefined) return 'ok';
-    while (this.#readBack[0] !== undefined && this.#readBack[0].leafIndex < durableSize) {
-      const found = this.#readBack.shift();
-      if (found !== undefined && !own.sealer.readBack(found)) return 'foreign-signer';
+    for (
+      let found = this.#readBack[0];
+      found !== undefined && found.leafIndex < durableSize;
+      [found] = this.#readBack
+    ) {
+      // Taken off only once the outbox has it: a full disk fails here, and nothing else would tell of this batch again.
+      const isOwn = own.sealer.readBack(found);
+      this.#readBack.shift();
+      if (!isOwn) return 'foreign-signer';
     }
     if (this.#exactSends !== true) return 'ok';
     for (const { batch, offset } of own.sealer.sends.takeLost(context.replica.durableOffset)) {
@@ -166,36 +176,38 @@ export class Intake {
     if (leafIndex !== undefined) this.#readBack.push({ batch, headerHash, leafIndex });
   }
 
-  #noteFaults(index: number, first: JudgedRecord, judged: JudgedRecord): void {
-    const { verdict, type } = first;
+  async #noteFaults(index: number, first: JudgedRecord, judged: JudgedRecord): Promise<void> {
+    const { verdict, type, member, writer } = first;
     if (verdict === 'accepted' || verdict === 'duplicate') return;
     // Cuts with a number too large are noise like stale ones; a governance record in `conflict` came too late or is not possible, which is no fault.
     if ((type === 'cut' && verdict === 'gap') || (type === 'governance' && verdict === 'conflict')) return;
+    const { replica } = this.#options.context;
+    if (!replica.isNewIncident({ kind: verdict, leafIndex: index, member })) return;
     const healed = judged.verdict === 'accepted' ? '; the body was had from a peer' : '';
     const detail = `${type === 'void' || type === 'unknown' ? 'record' : type} is ${verdict}${healed}`;
-    const evidence = verdict === 'conflict' && type === 'batch' ? this.#twoBatches(first) : undefined;
-    this.#incident(verdict, index, { member: first.member, writer: first.writer }, detail, evidence);
+    const evidence = verdict === 'conflict' && type === 'batch' ? await this.#twoBatches(first) : undefined;
+    const name = evidence === undefined ? undefined : saveEvidence(replica, evidence);
+    replica.addIncident({ kind: verdict, leafIndex: index, member, writer, detail, evidence: name });
   }
 
   #incident(
     kind: IncidentKind,
     leafIndex: number,
-    who: { member: string | undefined; writer: string | undefined },
+    { member, writer }: { member: string; writer: string },
     detail: string,
-    evidence?: Uint8Array,
   ): void {
-    const { replica } = this.#options.context;
-    const name = evidence === undefined ? undefined : saveEvidence(replica, evidence);
-    replica.addIncident({ kind, leafIndex, member: who.member, writer: who.writer, detail, evidence: name });
+    this.#options.context.replica.addIncident({ kind, leafIndex, member, writer, detail, evidence: undefined });
   }
 
   /** Evidence that a writer signed two batches of one number, where the accepted one is found. */
-  #twoBatches(judged: JudgedRecord): Uint8Array | undefined {
+  async #twoBatches(judged: JudgedRecord): Promise<Uint8Array | undefined> {
     const { replica } = this.#options.context;
     const { member, writer, batch, header } = judged;
-    if (member === undefined) return undefined;
+    const before = replica.incidents.filter((other) => other.kind === 'conflict' && other.member === member).length;
+    if (member === undefined || before >= MOST_CONFLICTS_PROVEN) return undefined;
     const end = Math.max(0, replica.head.size - CONFLICT_SEARCH_LEAVES);
     for (let index = replica.head.size - 1; index >= end; index--) {
+      if (index % CONFLICT_SEARCH_SLICE === 0) await new Promise((resolve) => setImmediate(resolve));
       const record = replica.leaves.record(index);
       if (record.type !== 'batch' || record.verdict !== 'accepted') continue;
       const accepted = replica.leaves.header(record);

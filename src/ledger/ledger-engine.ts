@@ -194,7 +194,7 @@ export class LedgerEngine {
     if (this.intake.settleOwn(this.replica.durableSize) === 'foreign-signer') this.#forbidSealing();
     if (this.governance.state.closed !== undefined) this.#closeOrigin();
     this.finality.review();
-    await this.forks.examine();
+    this.forks.prove();
     await this.replica.flush();
     // After the final note is durable: the outbox drops what it will never need again.
     if (this.finality.size > this.#markedFinal)
@@ -302,6 +302,7 @@ export class LedgerEngine {
     const { governance, finality } = this;
     await fetchHistory({ governance, finality, peers: this.options.peers, log: this.options.log });
     await this.settle();
+    await this.forks.locate();
     await this.forks.compareWaiting();
     const behind = this.exchange.peerSize > this.replica.head.size;
     const { ahead } = this.exchange;
@@ -363,15 +364,25 @@ export class LedgerEngine {
   async #checkWriter({ member, writer, sealer }: Signing): Promise<void> {
     const { sealStore } = this.options;
     if (sealStore === undefined) return;
+    const accepted = this.replica.writer(`${member}/${writer}`);
+    // Batches that are in the way of others by the same writer: to sign on behind them would add to the contradiction.
+    const isParted = sealer
+      .unsequenced()
+      .some(
+        ({ batch, headerHash }) =>
+          batch <= (accepted?.batch ?? 0) && this.replica.acceptedLeaf(headerHash) === undefined,
+      );
     const result = await this.#restoredBackup.run({
       chain: `${member}/${writer}`,
       head: sealStore.head(),
       quorum: this.membership().quorum,
       readOffset: this.replica.head.nextOffset,
       seen: this.intake.seenOwnBatch,
-      seenHash: this.replica.writer(`${member}/${writer}`),
+      seenHash: accepted,
     });
-    if (result === 'restored') this.#forbidSealing();
-    else if (result === 'current') sealer.allow();
+    if (result === 'restored' || isParted) this.#forbidSealing();
+    // While peers were asked, another signer may have shown itself, or the log may have ended.
+    else if (result === 'current' && this.#restoredBackupMs === undefined && this.governance.state.closed === undefined)
+      sealer.allow();
   }
 }

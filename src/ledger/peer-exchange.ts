@@ -6,7 +6,7 @@ import type { LedgerLog } from './ledger-options.ts';
 import { buildConsistencyProof } from './merkle/proof.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { parseVerifierKey } from './note-key.ts';
-import { formatNote, parseNote, parseSignatureLine, verifyNote } from './note.ts';
+import { formatNote, formatSignatureLine, parseNote, parseSignatureLine, verifyNote } from './note.ts';
 import { encodeUtf8 } from './encoding.ts';
 import type { AddCheckpointResult, PeerClient, WitnessClient } from './peer.ts';
 import type { Replica } from './replica.ts';
@@ -109,8 +109,8 @@ export class PeerExchange {
         this.#attempt(witness, async () => {
           if ((this.#outside.get(witness.name)?.size ?? 0) >= size) return;
           const lines = await this.#submit(witness, withoutCosignatures(note));
-          if (lines !== undefined && isCosignedBy(note, lines, witness))
-            this.#outside.set(witness.name, { size, lines });
+          const line = lines === undefined ? undefined : cosignatureLine(note, lines, witness);
+          if (line !== undefined) this.#outside.set(witness.name, { size, lines: line });
         }),
       ),
     );
@@ -180,18 +180,19 @@ export class PeerExchange {
   }
 }
 
-/** Whether the lines are cosignatures over this note's text by the witness, and nothing else. */
-function isCosignedBy(note: Uint8Array, lines: string, witness: WitnessClient): boolean {
+/** The witness's cosignature over this note's text, written anew: a blank line more would spoil the note that it is put under. */
+function cosignatureLine(note: Uint8Array, lines: string, witness: WitnessClient): string | undefined {
   try {
     const { text } = parseNote(note);
     const signatures = lines
       .split('\n')
       .filter((line) => line !== '')
       .map(parseSignatureLine);
-    const verified = verifyNote({ text, signatures }, [parseVerifierKey(witness.verifierKey)]);
-    return verified.length === 1 && signatures.length === 1;
+    const [verified] = verifyNote({ text, signatures }, [parseVerifierKey(witness.verifierKey)]);
+    if (verified === undefined || signatures.length !== 1) return undefined;
+    return `${formatSignatureLine(verified.signature)}\n`;
   } catch (error) {
-    if (error instanceof FormatError || error instanceof VerificationError) return false;
+    if (error instanceof FormatError || error instanceof VerificationError) return undefined;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { decodeBase64, encodeBase64 } from './encoding.ts';
 import { EMPTY_MANIFEST, type IndexManifest } from './event-index.ts';
 import { NO_LENGTHS, type LeafStoreLengths } from './leaf-store.ts';
-import type { Incident, WriterChain } from './ledger-view.ts';
+import type { Incident, IncidentKind, WriterChain } from './ledger-view.ts';
 import { fromJsonBytes, jsonBytes, sortable, type LedgerStorage } from './storage.ts';
 import type { TopicAnchor } from './transport.ts';
 
@@ -42,8 +42,16 @@ export const EMPTY_HEAD: ReplicaHead = {
   duplicates: 0,
 };
 
-/** A flood of faulty records must not fill the disk: of each kind the first ones are kept, the rest only counted. */
+/** A flood of faulty records must not fill the disk: of each kind by each member the first ones are kept, the rest is only in the leaves. */
 export const KEPT_INCIDENTS_PER_KIND = 100;
+
+/** Verdicts that come before the signature is checked: the member that such a record names is anybody's word. */
+const UNSIGNED: ReadonlySet<IncidentKind> = new Set(['bad-signature', 'unknown-member', 'wrong-log']);
+
+/** What shares one allowance of kept incidents: a member that floods the log takes nobody else's. */
+export function incidentSource({ kind, member }: Pick<Incident, 'kind' | 'member'>): string {
+  return UNSIGNED.has(kind) || member === undefined ? kind : `${kind} ${member}`;
+}
 
 type StoredHead = Omit<ReplicaHead, 'nextOffset' | 'anchor'> & {
   readonly nextOffset: string;

@@ -11,6 +11,7 @@ import {
   cutChange,
   headBytes,
   incidentChange,
+  incidentSource,
   KEPT_INCIDENTS_PER_KIND,
   readHead,
   readIncidents,
@@ -38,6 +39,8 @@ export interface EventPlace {
 }
 
 const POSITIONS = 256;
+/** Looked at for one that is still kept: a member may put the same events into batches without end. */
+const EQUAL_BLOBS = 64;
 const NO_HASH = new Uint8Array(32);
 /** At each level of the index: merging keeps ahead of what is added. */
 const MERGE_ROWS_PER_ROW = 2;
@@ -56,6 +59,7 @@ export class Replica {
   readonly #blobs: EventIndex;
   readonly #writers: Map<string, WriterChain>;
   readonly #incidents: Incident[];
+  /** By `incidentSource`. */
   readonly #incidentCounts = new Map<string, number>();
   #head: ReplicaHead;
   #durableSize: number;
@@ -76,7 +80,7 @@ export class Replica {
     this.#blobs = new EventIndex({ storage, name: 'blobs', manifest: this.#head.blobRuns, seed });
     this.#writers = readWriters(storage);
     this.#incidents = readIncidents(storage);
-    for (const { kind } of this.#incidents) this.#incidentCounts.set(kind, (this.#incidentCounts.get(kind) ?? 0) + 1);
+    for (const incident of this.#incidents) this.#countIncident(incident);
     for (let index = this.#head.indexedSize; index < this.#head.size; index++) this.#reindexLeaf(index);
   }
 
@@ -148,20 +152,29 @@ export class Replica {
     this.#head = { ...this.#head, nextOffset, anchor };
   }
 
-  /** Notes a fault once; the same kind at the same leaf is not noted again. Durable with the next `flush`. */
-  addIncident(incident: Omit<Incident, 'atMs'>): boolean {
-    const known = this.#incidents.some(
-      (other) =>
-        other.kind === incident.kind && other.leafIndex === incident.leafIndex && other.member === incident.member,
+  /** Whether `addIncident` would note it: the same kind at the same leaf is not noted again, and a flood only in part. */
+  isNewIncident(incident: Pick<Incident, 'kind' | 'leafIndex' | 'member'>): boolean {
+    const { kind, leafIndex, member } = incident;
+    if ((this.#incidentCounts.get(incidentSource(incident)) ?? 0) >= KEPT_INCIDENTS_PER_KIND) return false;
+    return !this.#incidents.some(
+      (other) => other.kind === kind && other.leafIndex === leafIndex && other.member === member,
     );
-    const count = this.#incidentCounts.get(incident.kind) ?? 0;
-    if (known || count >= KEPT_INCIDENTS_PER_KIND) return false;
+  }
+
+  /** Notes a fault once. Durable with the next `flush`. */
+  addIncident(incident: Omit<Incident, 'atMs'>): boolean {
+    if (!this.isNewIncident(incident)) return false;
     const noted = { ...incident, atMs: this.#options.clock() };
     this.#incidents.push(noted);
-    this.#incidentCounts.set(incident.kind, count + 1);
+    this.#countIncident(noted);
     this.#head = { ...this.#head, incidents: this.#head.incidents + 1 };
     this.#change(incidentChange(this.#head.incidents, noted));
     return true;
+  }
+
+  #countIncident(incident: Incident): void {
+    const source = incidentSource(incident);
+    this.#incidentCounts.set(source, (this.#incidentCounts.get(source) ?? 0) + 1);
   }
 
   /** Makes everything taken so far durable. */
@@ -199,7 +212,7 @@ export class Replica {
 
   /** A header, body or void record by its SHA-256; undefined when it is not here, was pruned, or no longer has that hash. */
   blob(hash: Uint8Array): Uint8Array | undefined {
-    for (const value of this.#blobs.lookup(hash)) {
+    for (const value of this.#blobs.lookup(hash, EQUAL_BLOBS)) {
       const record = this.leaves.record(Math.floor(value / 2));
       const bytes = value % 2 === 0 ? this.leaves.header(record) : this.leaves.body(record);
       if (bytes !== undefined && sameHash(sha256(bytes), hash)) return bytes;
@@ -209,7 +222,7 @@ export class Replica {
 
   /** The first place that an event id has. @param key 16 bytes */
   place(key: Uint8Array): EventPlace | undefined {
-    const value = this.#events.lookup(key)[0];
+    const value = this.#events.lookup(key, 1)[0];
     if (value === undefined) return undefined;
     return { leafIndex: Math.floor(value / POSITIONS), position: value % POSITIONS };
   }
@@ -265,9 +278,8 @@ export class Replica {
 
   #indexRecord(index: number, judged: JudgedRecord): void {
     if (hasOwnBlobs(judged)) {
-      if (judged.headerHash !== undefined) this.#addRow(this.#blobs, judged.headerHash, 2 * index, index);
-      if (judged.body.length > 0)
-        this.#addRow(this.#blobs, judged.bodyHash ?? sha256(judged.body), 2 * index + 1, index);
+      if (judged.headerHash !== undefined) this.#addBlob(judged.headerHash, 2 * index, judged);
+      if (judged.body.length > 0) this.#addBlob(judged.bodyHash ?? sha256(judged.body), 2 * index + 1, judged);
     }
     if (judged.verdict !== 'accepted' || judged.eventIds === undefined) return;
     judged.eventIds.forEach((id, position) => this.#addRow(this.#events, id, POSITIONS * index + position, index));
@@ -288,13 +300,19 @@ export class Replica {
   #indexLeaf(index: number): void {
     const { record, header, body } = this.leaf(index);
     if (hasOwnBlobs(record)) {
-      if (header.length > 0) this.#addRow(this.#blobs, sha256(header), 2 * index, index);
-      if (body !== undefined && body.length > 0) this.#addRow(this.#blobs, sha256(body), 2 * index + 1, index);
+      if (header.length > 0) this.#addBlob(sha256(header), 2 * index, record);
+      if (body !== undefined && body.length > 0) this.#addBlob(sha256(body), 2 * index + 1, record);
     }
     if (record.eventCount === 0 || body === undefined) return;
     parseEntryBundle(body, POSITIONS).forEach((event, position) =>
       this.#addRow(this.#events, eventKey(event), POSITIONS * index + position, index),
     );
+  }
+
+  /** Refused records are anybody's, and the same one may stand in the topic without end: its bytes are found once. */
+  #addBlob(hash: Uint8Array, value: number, { verdict }: { readonly verdict: LeafVerdict }): void {
+    if (verdict !== 'accepted' && this.#blobs.lookup(hash, 1).length > 0) return;
+    this.#addRow(this.#blobs, hash, value, Math.floor(value / 2));
   }
 
   #addRow(target: EventIndex, key: Uint8Array, value: number, leafIndex: number): void {

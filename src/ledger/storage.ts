@@ -5,7 +5,7 @@
 export interface AppendFile {
   /** Bytes appended so far, synced or not. */
   readonly length: number;
-  /** Appends and returns the position of the first byte. Durable only after `sync`. */
+  /** Appends and returns the position of the first byte. Durable only after `sync`, which fails where there is no room; this does not. */
   append(bytes: Uint8Array): number;
   /** A copy of `length` bytes from `position`; fewer where the file ends before. */
   read(position: number, length: number): Uint8Array;

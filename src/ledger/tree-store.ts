@@ -92,7 +92,14 @@ export class TreeStore {
   }
 
   #level(level: number): AppendFile {
-    return (this.#levels[level] ??= this.#storage.file(`hashes-${String(level)}`));
+    return (this.#levels[level] ??= this.#newLevel(level));
+  }
+
+  /** A level that the committed tree does not reach has no hash: what its file holds all the same was left by a crash. */
+  #newLevel(level: number): AppendFile {
+    const file = this.#storage.file(`hashes-${String(level)}`);
+    file.truncate(0);
+    return file;
   }
 }
 

@@ -15,7 +15,8 @@ import {
   TWO_THIRDS,
 } from '../../src/ledger/genesis.ts';
 import { genesisState, latestVersion } from '../../src/ledger/governance-state.ts';
-import { membershipOf } from '../../src/ledger/membership.ts';
+import type { MemberKeys } from '../../src/ledger/ledger-options.ts';
+import { membershipOf, type Membership } from '../../src/ledger/membership.ts';
 import { sha256 } from '../../src/hash.ts';
 import { parseSignerKey } from '../../src/ledger/note-key.ts';
 import { formatNote, parseNote, signText, verifyNote } from '../../src/ledger/note.ts';
@@ -49,6 +50,44 @@ function everybody() {
   );
   return { genesis, membership, text, notes };
 }
+
+test('a signature by a key that was rotated away before the tree’s size does not count', () => {
+  const [first, second] = ['hospital', 'clinics'].map((name) => memberKeys(name, ORIGIN));
+  assert.ok(first !== undefined && second !== undefined);
+  const rotated = memberKeys('hospital', ORIGIN, ' next');
+  const quorum = 2;
+  const before: Membership = {
+    members: [first, second].map(({ member }) => ({ ...member, active: true, formerBatchKeys: [] })),
+    quorum,
+  };
+  const after: Membership = {
+    members: [rotated, second].map(({ member }) => ({ ...member, active: true, formerBatchKeys: [] })),
+    quorum,
+  };
+  const text = formatCheckpoint({ origin: ORIGIN, size: 7, root: sha256(new Uint8Array(1)) });
+  const note = ({ keys }: { keys: MemberKeys }): Uint8Array =>
+    formatNote(text, [signText(text, parseSignerKey(keys.origin)), cosign(text, parseSignerKey(keys.cosigner), 1)]);
+  // The tree was shown before the own replica had the leaf with the rotation.
+  const early = new CosignaturePool(ORIGIN);
+  early.add(note(first), before);
+  const signed = early.add(note(second), before)?.signed;
+  assert.ok(signed !== undefined);
+  assert.deepEqual(early.cosigners(signed, before), ['hospital', 'clinics']);
+  assert.deepEqual(early.cosigners(signed, after), ['clinics']);
+  const names = parseNote(combineNote(signed, after, undefined)).signatures.map(({ name }) => name);
+  assert.deepEqual(names, [ORIGIN, 'clinics/cosigner']);
+  // The new key's signature takes the place of the old one's.
+  early.add(note(rotated), after);
+  assert.deepEqual(early.cosigners(signed, after), ['hospital', 'clinics']);
+});
+
+test('the empty tree is nobody’s to sign', () => {
+  const { keys, member } = memberKeys('hospital', ORIGIN);
+  const text = formatCheckpoint({ origin: ORIGIN, size: 0, root: sha256(new Uint8Array(1)) });
+  const note = formatNote(text, [signText(text, parseSignerKey(keys.origin))]);
+  const membership: Membership = { members: [{ ...member, active: true, formerBatchKeys: [] }], quorum: 1 };
+  assert.equal(new CosignaturePool(ORIGIN).add(note, membership), undefined);
+});
 
 describe('signatures that members gave a checkpoint', () => {
   const { genesis, membership, notes } = everybody();

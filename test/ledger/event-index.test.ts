@@ -144,6 +144,27 @@ describe('a run of the index', () => {
     assert.ok(reads() / (ROWS / 499) < 3 + Math.log2(ROWS), `${reads() / (ROWS / 499)} reads for a key`);
   });
 
+  test('a key that is repeated more often than a call has room for arguments is found, and its first values quickly', () => {
+    const index = new EventIndex({
+      storage: new MemoryStorage(),
+      name: 'events',
+      manifest: EMPTY_MANIFEST,
+      seed: 7,
+      tableRows: 1 << 11,
+    });
+    const key = new Uint8Array(16).fill(5);
+    const rows = 150_000;
+    for (let value = 0; value < rows; value++) {
+      if (index.full) index.spill();
+      index.add(key, value);
+      index.mergeSome(4);
+    }
+    assert.equal(index.lookup(key).length, rows);
+    const first = index.lookup(key, 1);
+    assert.equal(first[0], 0);
+    assert.ok(first.length <= index.manifest.runs.length + 1);
+  });
+
   test('all values of a key are found where they fill more than a block', () => {
     const key = randomBytes(16);
     const keys = Array.from({ length: 3000 }, (_, i) => (i % 3 === 0 ? key : randomBytes(16)));

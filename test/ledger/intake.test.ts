@@ -36,3 +36,27 @@ test('batches that were read back by a process that died before the outbox knew 
   assert.equal(waiting(), 0, 'the others are marked when their repeats are read');
   assert.equal(member.engine?.replica.incidents.length, 0);
 });
+
+test('a batch whose read-back could not be saved is marked when there is room again', async () => {
+  const world = new World(3, new Random(2));
+  const [member] = world.members;
+  assert.ok(member !== undefined);
+  await world.start(member, true);
+  await world.step('read', member);
+  const seal = async (): Promise<void> => {
+    world.commit(member);
+    world.nowMs += 100;
+    await world.step('seal', member);
+  };
+  await seal();
+  member.sealStore.onStep = (step) => {
+    if (step === 'before markSequenced') throw new Error('no room');
+  };
+  await assert.rejects(world.step('read', member), /no room/);
+  member.watchSealStore();
+  const { length } = world.broker.records;
+  await seal();
+  await world.step('read', member);
+  assert.equal(member.sealStore.unsequenced(10).length, 0);
+  assert.equal(world.broker.records.length, length + 1, 'nothing was sent again');
+});

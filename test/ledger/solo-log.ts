@@ -14,7 +14,6 @@ import { MemorySealStore } from './memory-seal-store.ts';
 export class SoloLog {
   readonly consortium: TestConsortium;
   readonly broker = new MemoryBroker();
-  readonly cosignatures = new MemoryBroker();
   readonly storage: LedgerStorage;
   readonly sealStore: MemorySealStore;
   readonly topic: Topic;
@@ -49,7 +48,7 @@ export class SoloLog {
       keys: member.keys,
       sealStore: this.sealStore,
       topic: this.topic,
-      cosignatureTopic: new MemoryTopic(this.cosignatures),
+      cosignatureTopic: new MemoryTopic(new MemoryBroker()),
       peers: options.peers ?? [],
       witnesses: options.witnesses ?? [],
       parameters: { cutIntervalMs: 1000, lingerMs: 10, keepBodiesLeaves: options.keepBodiesLeaves },
