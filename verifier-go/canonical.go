@@ -16,8 +16,29 @@ import (
 // object is a JSON object as format section 1 allows it: values are string, json.Number, bool, []any or object.
 type object = map[string]any
 
+// Bytes that a file may have (the table before format section 1), and how many of a thing there may be.
+const (
+	maximumEvent         = 2048
+	maximumNote          = 1 << 20
+	maximumLines         = 100
+	maximumGenesis       = 256 << 10
+	maximumPolicy        = 256 << 10
+	maximumEvidence      = 256 << 10
+	maximumGovernance    = 512 << 10
+	maximumEpoch         = 1 << 20
+	maximumHistory       = 1 << 24
+	maximumReceipt       = 1 << 25
+	maximumName          = 255
+	maximumChains        = 4096
+	maximumGraceLeaves   = 10_000_000
+	maximumOpenProposals = 16
+)
+
 // parseCanonical reads JSON that must be exactly the canonical form of what it says (format section 1).
-func parseCanonical(text []byte) (object, error) {
+func parseCanonical(text []byte, most int) (object, error) {
+	if len(text) > most {
+		return nil, unreadable("JSON is too large")
+	}
 	if !utf8.Valid(text) {
 		return nil, unreadable("JSON is not UTF-8")
 	}

@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -29,9 +29,11 @@ type version struct {
 	members                []member
 	numerator, denominator int64
 	ruleSet                string
+	parameters             string
 }
 
 type proposal struct {
+	proposer  string
 	change    object
 	votes     map[string]string
 	status    string
@@ -46,157 +48,7 @@ type state struct {
 	removed   []string
 	decisions int
 	closed    bool
-}
-
-func parseGenesis(file []byte) (*state, error) {
-	o, err := parseCanonical(file)
-	if err != nil {
-		return nil, err
-	}
-	if err := members(o, []string{"format", "members", "origin", "parameters", "quorum", "ruleSet"}, "previous"); err != nil {
-		return nil, err
-	}
-	if text(o, "format") != "concordat/genesis/v1" {
-		return nil, unreadable("an unknown format of genesis")
-	}
-	origin := text(o, "origin")
-	first := version{ruleSet: text(o, "ruleSet")}
-	if first.numerator, first.denominator, err = parseQuorum(o["quorum"]); err != nil {
-		return nil, err
-	}
-	if !hexDigest.MatchString(first.ruleSet) {
-		return nil, unreadable("a rule set is 64 hex digits")
-	}
-	if err := checkParameters(o["parameters"]); err != nil {
-		return nil, err
-	}
-	if previous, ok := o["previous"]; ok {
-		if err := checkPrevious(previous, origin); err != nil {
-			return nil, err
-		}
-	}
-	listed, err := list(o, "members")
-	if err != nil {
-		return nil, err
-	}
-	for _, each := range listed {
-		m, err := parseMember(each, origin)
-		if err != nil {
-			return nil, err
-		}
-		first.members = append(first.members, *m)
-	}
-	if !distinct(first.members) {
-		return nil, unreadable("a member or key stands twice")
-	}
-	return &state{origin: origin, versions: []version{first}, proposals: map[string]*proposal{}}, nil
-}
-
-func parseMember(value any, origin string) (*member, error) {
-	o, ok := value.(object)
-	if !ok {
-		return nil, unreadable("a member is not an object")
-	}
-	if err := members(o, []string{"agreementKey", "batchKey", "cosignerKey", "name", "originKey"}); err != nil {
-		return nil, err
-	}
-	m := &member{name: text(o, "name"), active: true}
-	if !memberName.MatchString(m.name) {
-		return nil, unreadable("a bad member name")
-	}
-	var err error
-	if m.batch, err = parseKey(text(o, "batchKey"), m.name, plainKey); err != nil {
-		return nil, err
-	}
-	if m.origin, err = parseKey(text(o, "originKey"), origin, plainKey); err != nil {
-		return nil, err
-	}
-	if m.cosigner, err = parseKey(text(o, "cosignerKey"), m.name+"/cosigner", cosignerKey); err != nil {
-		return nil, err
-	}
-	if m.agreement, err = decode(o["agreementKey"]); err != nil || len(m.agreement) != 32 {
-		return nil, unreadable("a bad agreement key")
-	}
-	return m, nil
-}
-
-// checkParameters checks the bounds of format section 11.
-func checkParameters(value any) error {
-	o, _ := value.(object)
-	most := map[string]int64{"cutIntervalMs": 86400000, "freezeAfterMs": 86400000, "idleCutIntervalMs": 86400000, "ruleSetGraceCuts": 10000000}
-	if err := members(o, []string{"cutIntervalMs", "freezeAfterMs", "idleCutIntervalMs", "ruleSetGraceCuts"}); err != nil {
-		return err
-	}
-	for name, limit := range most {
-		n, err := count(o, name)
-		if err != nil || n > limit || (name != "ruleSetGraceCuts" && n < 10) {
-			return unreadable("a parameter is out of range")
-		}
-	}
-	return nil
-}
-
-func checkPrevious(value any, origin string) error {
-	o, _ := value.(object)
-	if err := members(o, []string{"origin", "root", "size"}, "chains", "rules"); err != nil {
-		return err
-	}
-	if _, ok := o["rules"]; ok {
-		if _, err := count(o, "rules"); err != nil {
-			return err
-		}
-	}
-	if chains, ok := o["chains"]; ok {
-		named, isObject := chains.(object)
-		if !isObject {
-			return unreadable("chains that are no object")
-		}
-		for chain, hash := range named {
-			member, writer, both := strings.Cut(chain, "/")
-			digest, err := decode(hash)
-			if !both || !memberName.MatchString(member) || !memberName.MatchString(writer) || err != nil || len(digest) != 32 {
-				return unreadable("a bad chain of the previous log")
-			}
-		}
-	}
-	size, err := count(o, "size")
-	root, errRoot := decode(o["root"])
-	if name := text(o, "origin"); err != nil || size < 1 || errRoot != nil || len(root) != 32 || name == "" || name == origin || strings.Contains(name, "\n") {
-		return unreadable("a bad previous log")
-	}
-	return nil
-}
-
-func parseQuorum(value any) (int64, int64, error) {
-	o, ok := value.(object)
-	if !ok {
-		return 0, 0, unreadable("no quorum")
-	}
-	if err := members(o, []string{"denominator", "numerator"}); err != nil {
-		return 0, 0, err
-	}
-	numerator, err := count(o, "numerator")
-	if err != nil {
-		return 0, 0, err
-	}
-	denominator, err := count(o, "denominator")
-	if err != nil || denominator > 100 || numerator >= denominator || 3*numerator < 2*denominator {
-		return 0, 0, unreadable("a quorum is at least 2/3 and below 1")
-	}
-	return numerator, denominator, nil
-}
-
-func distinct(all []member) bool {
-	seen := map[string]bool{}
-	for _, m := range all {
-		for _, s := range []string{"n" + m.name, "k" + string(m.batch.public), "k" + string(m.origin.public), "k" + string(m.cosigner.public), "k" + string(m.agreement)} {
-			if seen[s] {
-				return false
-			}
-			seen[s] = true
-		}
-	}
-	return len(all) > 0 && len(all) <= 64
+	followed  bool
 }
 
 func (s *state) latest() *version { return &s.versions[len(s.versions)-1] }
@@ -230,6 +82,11 @@ func (v *version) quorum() int {
 	return int(min(n, n*v.numerator/v.denominator+1))
 }
 
+func (m *member) sameKeys(other *member) bool {
+	return m.batch.text == other.batch.text && m.origin.text == other.origin.text && m.cosigner.text == other.cosigner.text &&
+		bytes.Equal(m.agreement, other.agreement)
+}
+
 func (m *member) keysAt(index int64) []*key {
 	keys := []*key{m.batch}
 	for _, f := range m.former {
@@ -242,7 +99,8 @@ func (m *member) keysAt(index int64) []*key {
 
 // follow applies a history file (format section 12.3).
 func (s *state) follow(file []byte) error {
-	o, err := parseCanonical(file)
+	s.followed = true
+	o, err := parseCanonical(file, maximumHistory)
 	if err != nil {
 		return err
 	}
@@ -256,6 +114,9 @@ func (s *state) follow(file []byte) error {
 	size := int64(0)
 	for _, each := range steps {
 		step, _ := each.(object)
+		if err := members(step, []string{"checkpoint", "records"}); err != nil {
+			return err
+		}
 		signed, err := decode(step["checkpoint"])
 		if err != nil {
 			return err
@@ -287,6 +148,9 @@ func (s *state) follow(file []byte) error {
 }
 
 func (s *state) takeRecord(record object, tree tlog.Tree, last int64) (int64, error) {
+	if err := members(record, []string{"body", "header", "index", "path"}); err != nil {
+		return 0, err
+	}
 	index, err := count(record, "index")
 	if err != nil {
 		return 0, err
@@ -313,36 +177,96 @@ func (s *state) takeRecord(record object, tree tlog.Tree, last int64) (int64, er
 }
 
 func (s *state) apply(header, body []byte, index int64) error {
-	v := s.atLeaf(index)
-	m, o, err := s.signedAct(header, body, index)
+	m, act, err := s.signedAct(header, body, index)
 	if err != nil {
 		return fmt.Errorf("history: %w", err)
 	}
+	if s.closed {
+		return fmt.Errorf("history: a record after the log was ended")
+	}
 	headerHash := sha256.Sum256(header)
 	id, vote := hex.EncodeToString(headerHash[:]), "yes"
-	if text(o, "act") == "propose" {
-		change, err := inner(o, "change")
+	if text(act, "act") == "propose" {
+		change, err := inner(act, "change")
 		if err != nil {
 			return err
 		}
-		if s.proposals[id] != nil {
-			return fmt.Errorf("history: a proposal twice")
-		}
-		if _, err := s.changed(change, index); err != nil {
+		if err := s.propose(id, m.name, change, index); err != nil {
 			return err
 		}
-		s.proposals[id] = &proposal{change: change, votes: map[string]string{}, status: "open"}
 	} else {
-		id, vote = text(o, "proposal"), text(o, "vote")
+		id, vote = text(act, "proposal"), text(act, "vote")
 	}
 	p := s.proposals[id]
-	if p == nil || p.votes[m.name] != "" || (vote != "yes" && vote != "no") {
+	if p == nil || p.votes[m.name] != "" {
 		return fmt.Errorf("history: a vote on nothing, or a second one")
 	}
-	if p.status != "open" {
-		return nil
-	}
 	p.votes[m.name] = vote
+	if p.status == "open" {
+		s.countVotes(p, index)
+	}
+	return nil
+}
+
+func (s *state) propose(id, proposer string, change object, index int64) error {
+	if s.proposals[id] != nil {
+		return fmt.Errorf("history: a proposal twice")
+	}
+	open := 0
+	for _, p := range s.proposals {
+		if p.proposer == proposer && p.status == "open" {
+			open++
+		}
+	}
+	if open >= maximumOpenProposals {
+		return fmt.Errorf("history: too many open proposals by one member")
+	}
+	if err := s.checkClaims(change); err != nil {
+		return err
+	}
+	if _, err := s.changed(change, index); err != nil {
+		return err
+	}
+	s.proposals[id] = &proposal{proposer: proposer, change: change, votes: map[string]string{}, status: "open"}
+	return nil
+}
+
+// checkClaims checks what a change rests on: who accepted it, or what shows that a member lied.
+func (s *state) checkClaims(change object) error {
+	switch text(change, "kind") {
+	case "admit", "rotate-key":
+		m, err := parseMember(change["member"], s.origin)
+		if err != nil {
+			return err
+		}
+		return s.accepted(change, m)
+	case "accept-evidence":
+		return s.checkEvidenceOf(change["evidence"], text(change, "member"))
+	case "suspend", "remove":
+		ground, err := inner(change, "ground")
+		if evidence, ok := ground["evidence"]; ok && err == nil {
+			return s.checkEvidenceOf(evidence, text(change, "member"))
+		}
+		return err
+	}
+	return nil
+}
+
+func (s *state) checkEvidenceOf(encoded any, name string) error {
+	file, err := decode(encoded)
+	if err != nil {
+		return err
+	}
+	e, err := s.checkEvidence(file)
+	if err == nil && e.member != name {
+		return fmt.Errorf("evidence: about somebody else")
+	}
+	return err
+}
+
+// countVotes settles an open proposal after a vote at a leaf (format section 12.2).
+func (s *state) countVotes(p *proposal, index int64) {
+	v := s.atLeaf(index)
 	yes, no, voters := 0, 0, 0
 	target := ""
 	switch text(p.change, "kind") {
@@ -370,10 +294,11 @@ func (s *state) apply(header, body []byte, index int64) error {
 	if yes >= needed {
 		s.decisions++
 		p.status, p.decidedAt, p.order = "decided", index, s.decisions
+		// An epoch does not wait for a checkpoint: nothing counts in this log any more.
+		s.closed = s.closed || text(p.change, "kind") == "open-epoch"
 	} else if voters-no < needed {
 		p.status = "rejected"
 	}
-	return nil
 }
 
 // activate brings decided changes into force at a size, and says whether there was one.
@@ -404,8 +329,7 @@ func (s *state) activate(size int64) bool {
 	return changed
 }
 
-// changed is the newest version with a change applied (the table of format section 12.1). Evidence itself is not opened here: the votes
-// of a quorum of the others are what puts it in force.
+// changed is the newest version with a change applied (the table of format section 12.1).
 func (s *state) changed(change object, from int64) (*version, error) {
 	impossible := fmt.Errorf("history: a change that is not possible")
 	v := *s.latest()
@@ -417,9 +341,6 @@ func (s *state) changed(change object, from int64) (*version, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.accepted(change, m); err != nil {
-			return nil, err
-		}
 		old := v.find(m.name)
 		if kind == "admit" {
 			if old != nil || slices.Contains(s.removed, m.name) {
@@ -428,7 +349,7 @@ func (s *state) changed(change object, from int64) (*version, error) {
 			v.members = append(v.members, *m)
 		} else {
 			grace, err := count(change, "graceLeaves")
-			if err != nil || old == nil {
+			if err != nil || old == nil || old.sameKeys(m) {
 				return nil, impossible
 			}
 			m.active = old.active
@@ -455,22 +376,22 @@ func (s *state) changed(change object, from int64) (*version, error) {
 		}
 		v.members = slices.DeleteFunc(v.members, func(m member) bool { return m.name == name })
 	case "change-quorum":
-		var err error
-		if v.numerator, v.denominator, err = parseQuorum(change["quorum"]); err != nil {
-			return nil, err
+		numerator, denominator, err := parseQuorum(change["quorum"])
+		if err != nil || (numerator == v.numerator && denominator == v.denominator) {
+			return nil, impossible
 		}
+		v.numerator, v.denominator = numerator, denominator
 	case "adopt-rule-set":
-		if !hexDigest.MatchString(text(change, "digest")) {
-			return nil, unreadable("a rule set is 64 hex digits")
-		}
 		if v.ruleSet == text(change, "digest") {
 			return nil, impossible
 		}
 		v.ruleSet = text(change, "digest")
 	case "change-parameters":
-		if err := checkParameters(change["parameters"]); err != nil {
-			return nil, err
+		parameters, err := parseParameters(change["parameters"])
+		if err != nil || parameters == v.parameters {
+			return nil, impossible
 		}
+		v.parameters = parameters
 	case "open-epoch":
 	default:
 		return nil, unreadable("an unknown kind of change")
@@ -497,7 +418,7 @@ func (s *state) accepted(change object, m *member) error {
 	if err != nil {
 		return err
 	}
-	if got != want || len(by) != 2 {
+	if _, lines, err := parseNote(acceptance); err != nil || got != want || len(by) != 2 || len(lines) != 2 {
 		return fmt.Errorf("history: not accepted by both keys of the member")
 	}
 	return nil

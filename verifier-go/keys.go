@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/mod/sumdb/note"
 )
@@ -39,7 +41,7 @@ func (k *key) Verify(message, signature []byte) bool {
 		return false
 	}
 	seconds := binary.BigEndian.Uint64(signature)
-	if seconds > 1<<63-1 {
+	if seconds > 1<<53-1 {
 		return false
 	}
 	signed := fmt.Sprintf("cosignature/v1\ntime %d\n%s", seconds, message)
@@ -99,7 +101,7 @@ func parseKey(vkey, name string, kind byte) (*key, error) {
 	}
 	digest := sha256.Sum256(append([]byte(parts[0]+"\n"), material...))
 	hash := binary.BigEndian.Uint32(digest[:])
-	if fmt.Sprintf("%08x", hash) != parts[1] || (name != "" && parts[0] != name) {
+	if fmt.Sprintf("%08x", hash) != parts[1] || !validKeyName(parts[0]) || (name != "" && parts[0] != name) {
 		return nil, unreadable("a key has the wrong name or hash")
 	}
 	return &key{parts[0], hash, kind, material[1:], vkey}, nil
@@ -107,18 +109,19 @@ func parseKey(vkey, name string, kind byte) (*key, error) {
 
 // openNote returns a note's text and the keys that signed it.
 func openNote(signed []byte, keys ...*key) (string, []*key, error) {
-	verifiers := make([]note.Verifier, len(keys))
-	for i, k := range keys {
-		verifiers[i] = k
-	}
-	// The note package takes base64 with trailing bits; the format does not (the conventions above format section 1).
-	_, lines, err := unverified(signed)
-	if err != nil {
+	// The note package takes base64 with trailing bits and names of any length; the format does not.
+	if _, _, err := parseNote(signed); err != nil {
 		return "", nil, err
 	}
-	for _, line := range lines {
-		if _, err := decode(line[strings.LastIndex(line, " ")+1:]); err != nil {
-			return "", nil, err
+	// One key may stand here twice, such as one that a member went back to; the note package would call it ambiguous.
+	known := map[string]*key{}
+	var verifiers []note.Verifier
+	for _, k := range keys {
+		if id := fmt.Sprintf("%s %08x", k.name, k.hash); known[id] == nil {
+			known[id] = k
+			verifiers = append(verifiers, k)
+		} else if known[id].text != k.text {
+			return "", nil, fmt.Errorf("two keys with one name and ID")
 		}
 	}
 	opened, err := note.Open(signed, note.VerifierList(verifiers...))
@@ -127,22 +130,46 @@ func openNote(signed []byte, keys ...*key) (string, []*key, error) {
 	}
 	var by []*key
 	for _, signature := range opened.Sigs {
-		for _, k := range keys {
-			if k.name == signature.Name && k.hash == signature.Hash {
-				by = append(by, k)
-			}
-		}
+		by = append(by, known[fmt.Sprintf("%s %08x", signature.Name, signature.Hash)])
 	}
 	return opened.Text, by, nil
 }
 
-// unverified splits a note without believing it: its text and how many signature lines it has.
-func unverified(signed []byte) (string, []string, error) {
+// line is a signature line of a note.
+type line struct {
+	name string
+	hash uint32
+}
+
+// parseNote splits a note without believing it: its text and its signature lines, each of its form.
+func parseNote(signed []byte) (string, []line, error) {
 	i := bytes.LastIndex(signed, []byte("\n\n"))
-	if i < 0 || !bytes.HasSuffix(signed, []byte("\n")) {
+	if len(signed) > maximumNote || !utf8.Valid(signed) || i < 0 || !bytes.HasSuffix(signed, []byte("\n")) {
 		return "", nil, unreadable("not a signed note")
 	}
-	return string(signed[:i+1]), strings.Split(strings.TrimSuffix(string(signed[i+2:]), "\n"), "\n"), nil
+	if bytes.IndexFunc(signed, func(r rune) bool { return r < 0x20 && r != '\n' }) >= 0 {
+		return "", nil, unreadable("a control character in a note")
+	}
+	var lines []line
+	for _, each := range strings.Split(strings.TrimSuffix(string(signed[i+2:]), "\n"), "\n") {
+		rest, isLine := strings.CutPrefix(each, "— ")
+		name, encoded, both := strings.Cut(rest, " ")
+		blob, err := decode(encoded)
+		if !isLine || !both || err != nil || len(blob) < 5 || !validKeyName(name) {
+			return "", nil, unreadable("not a signature line")
+		}
+		lines = append(lines, line{name, binary.BigEndian.Uint32(blob)})
+	}
+	if len(lines) > maximumLines {
+		return "", nil, unreadable("too many signature lines")
+	}
+	return string(signed[:i+1]), lines, nil
+}
+
+// validKeyName is a key name of C2SP signed-note, of at most 255 bytes.
+func validKeyName(name string) bool {
+	return name != "" && len(name) <= maximumName && utf8.ValidString(name) && !strings.Contains(name, "+") &&
+		strings.IndexFunc(name, func(r rune) bool { return unicode.IsSpace(r) || r < 0x20 }) < 0
 }
 
 func encode(data []byte) string { return base64.StdEncoding.EncodeToString(data) }

@@ -31,7 +31,7 @@ func main() {
 
 func run(args []string) error {
 	if len(args) == 0 {
-		return unreadable("usage: verifier receipt|checkpoint|consistency|tiles|epoch --genesis FILE … (see README.md)")
+		return unreadable("usage: verifier receipt|checkpoint|consistency|tiles|epoch|evidence --genesis FILE … (see README.md)")
 	}
 	if args[0] == "batch" {
 		return verifyBatch(os.Stdin, os.Stdout)
@@ -79,7 +79,7 @@ func run(args []string) error {
 }
 
 func command(name string, operands []string, s *state, p *policy) error {
-	wanted := map[string]int{"receipt": 1, "checkpoint": 1, "consistency": 3, "tiles": 1, "epoch": 3}[name]
+	wanted := map[string]int{"receipt": 1, "checkpoint": 1, "consistency": 3, "tiles": 1, "epoch": 3, "evidence": 1}[name]
 	if wanted == 0 || len(operands) != wanted {
 		return unreadable("wrong command or number of files")
 	}
@@ -103,6 +103,13 @@ func command(name string, operands []string, s *state, p *policy) error {
 	}
 	if name == "epoch" {
 		return verifyEpoch(files[0], files[1], files[2], s)
+	}
+	if name == "evidence" {
+		e, err := s.checkEvidence(files[0])
+		if err == nil {
+			fmt.Printf("ok\norigin: %s\nmember: %s\nkind: %s\n", s.origin, e.member, e.kind)
+		}
+		return err
 	}
 	tree, err := s.checkFinal(files[0])
 	if err != nil {

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -27,6 +27,10 @@ type policy struct {
 }
 
 func parsePolicy(file []byte) (*policy, error) {
+	isBad := func(b byte) bool { return b == 0x7f || (b < 0x20 && b != '\t' && b != '\n') }
+	if len(file) > maximumPolicy || slices.ContainsFunc(file, isBad) {
+		return nil, unreadable("policy: too large, or with a control character")
+	}
 	p := &policy{}
 	free, defined := map[string]bool{}, map[string]bool{"none": true}
 	define := func(name string) error {
@@ -45,12 +49,16 @@ func parsePolicy(file []byte) (*policy, error) {
 		switch {
 		case items[0] == "log" && (len(items) == 2 || len(items) == 3):
 			var k *key
-			if k, err = parseKey(items[1], "", plainKey); err == nil {
-				p.logs = append(p.logs, k)
+			if k, err = parseKey(items[1], "", plainKey); err == nil && contains(p.logs, k) {
+				err = unreadable("policy: a log twice")
 			}
+			p.logs = append(p.logs, k)
 		case items[0] == "witness" && (len(items) == 3 || len(items) == 4):
 			var k *key
 			if k, err = parseKey(items[2], "", cosignerKey); err == nil {
+				if contains(p.witnessKeys(), k) {
+					return nil, unreadable("policy: a witness key twice")
+				}
 				p.witnesses = append(p.witnesses, witness{items[1], k})
 				err = define(items[1])
 			}
@@ -82,7 +90,11 @@ func (p *policy) addGroup(items []string, free map[string]bool) error {
 	case "any":
 		g.threshold = 1
 	default:
-		g.threshold, _ = strconv.Atoi(items[1])
+		threshold, err := parseDecimal(items[1])
+		if err != nil || threshold > int64(len(g.members)) {
+			return unreadable("policy: a threshold that is no number")
+		}
+		g.threshold = int(threshold)
 	}
 	if g.threshold < 1 || g.threshold > len(g.members) {
 		return unreadable("policy: a threshold out of range")
@@ -97,22 +109,37 @@ func (p *policy) addGroup(items []string, free map[string]bool) error {
 	return nil
 }
 
-// check verifies a signed checkpoint: any one listed log under the origin's name, and the quorum.
-func (p *policy) check(signed []byte, origin string) error {
-	keys := slices.Clone(p.logs)
+func (p *policy) witnessKeys() []*key {
+	var keys []*key
 	for _, w := range p.witnesses {
 		keys = append(keys, w.key)
 	}
-	_, by, err := openNote(signed, keys...)
+	return keys
+}
+
+// keys is every key that the policy names.
+func (p *policy) keys() []*key { return append(slices.Clone(p.logs), p.witnessKeys()...) }
+
+// contains says whether one of the keys has the same public key, whatever its name.
+func contains(keys []*key, wanted *key) bool {
+	return slices.ContainsFunc(keys, func(k *key) bool { return bytes.Equal(k.public, wanted.public) })
+}
+
+// check verifies a signed checkpoint: any one listed log under the origin's name, and the quorum.
+func (p *policy) check(checkpoint []byte, origin string) error {
+	_, by, err := openNote(checkpoint, p.keys()...)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(p.logs, func(k *key) bool { return k.name == origin && slices.Contains(by, k) }) && len(p.logs) > 0 {
+	signed := func(wanted *key) bool {
+		return slices.ContainsFunc(by, func(k *key) bool { return k.text == wanted.text })
+	}
+	if !slices.ContainsFunc(p.logs, func(k *key) bool { return k.name == origin && signed(k) }) && len(p.logs) > 0 {
 		return fmt.Errorf("no known log signed this checkpoint")
 	}
 	satisfied := map[string]bool{"none": true}
 	for _, w := range p.witnesses {
-		satisfied[w.name] = slices.Contains(by, w.key)
+		satisfied[w.name] = signed(w.key)
 	}
 	for _, g := range p.groups {
 		n := 0

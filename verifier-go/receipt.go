@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/binary"
 	"fmt"
 	"regexp"
 	"slices"
@@ -22,7 +21,7 @@ func leafHash(header []byte) tlog.Hash {
 
 // parseHeader reads the lines of a header; its signature is not checked here, but that there is exactly one, by the member that is named, is.
 func parseHeader(header []byte, title string, names []string) (map[string]string, error) {
-	body, signatures, err := unverified(header)
+	body, signatures, err := parseNote(header)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +37,7 @@ func parseHeader(header []byte, title string, names []string) (map[string]string
 		}
 		values[name] = value
 	}
-	if len(signatures) != 1 || !strings.HasPrefix(signatures[0], "— "+values["member"]+" ") {
+	if len(signatures) != 1 || signatures[0].name != values["member"] {
 		return nil, unreadable("a header has one signature, by its member")
 	}
 	return values, nil
@@ -77,41 +76,54 @@ func hashes(o object, name string) ([]tlog.Hash, error) {
 	return out, nil
 }
 
-// parseCheckpoint reads the text of a checkpoint.
-func parseCheckpoint(body string) (string, tlog.Tree, error) {
-	lines := strings.Split(body, "\n")
-	if len(lines) != 4 || lines[0] == "" || lines[3] != "" {
-		return "", tlog.Tree{}, unreadable("not a checkpoint of three lines")
+// parseTree reads the text of a checkpoint, and says whether it has lines beyond the third.
+func parseTree(body string) (origin string, tree tlog.Tree, extended bool, err error) {
+	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
+	if len(lines) < 3 || !validOrigin(lines[0]) || slices.Contains(lines[3:], "") {
+		return "", tree, false, unreadable("not a checkpoint")
 	}
-	size, err := parseDecimal(lines[1])
+	if tree.N, err = parseDecimal(lines[1]); err != nil {
+		return "", tree, false, err
+	}
+	tree.Hash, err = parseHash(lines[2])
+	return lines[0], tree, len(lines) > 3, err
+}
+
+// parseCheckpoint reads a signed checkpoint of this log: three lines and no more (format section 9).
+func parseCheckpoint(signed []byte) (string, tlog.Tree, error) {
+	body, _, err := parseNote(signed)
 	if err != nil {
 		return "", tlog.Tree{}, err
 	}
-	root, err := parseHash(lines[2])
-	return lines[0], tlog.Tree{N: size, Hash: root}, err
+	origin, tree, extended, err := parseTree(body)
+	if err == nil && extended {
+		err = unreadable("a checkpoint with a line too many")
+	}
+	return origin, tree, err
 }
 
 // checkFinal checks that a signed checkpoint is final under the membership for its size (format section 9).
 func (s *state) checkFinal(signed []byte) (tlog.Tree, error) {
-	body, _, err := unverified(signed)
-	if err != nil {
-		return tlog.Tree{}, err
-	}
-	origin, tree, err := parseCheckpoint(body)
+	origin, tree, err := parseCheckpoint(signed)
 	if err != nil {
 		return tlog.Tree{}, err
 	}
 	if origin != s.origin {
 		return tlog.Tree{}, fmt.Errorf("checkpoint of another log")
 	}
-	v := s.atSize(tree.N)
-	p := policy{groups: []group{{"g", v.quorum(), nil}}, quorum: "g"}
+	return tree, s.policyAt(tree.N).check(signed, origin)
+}
+
+// policyAt is whose signatures make a checkpoint of a size final.
+func (s *state) policyAt(size int64) *policy {
+	v := s.atSize(size)
+	p := &policy{groups: []group{{"g", v.quorum(), nil}}, quorum: "g"}
 	for _, m := range v.active() {
 		p.logs = append(p.logs, m.origin)
 		p.witnesses = append(p.witnesses, witness{m.name, m.cosigner})
 		p.groups[0].members = append(p.groups[0].members, m.name)
 	}
-	return tree, p.check(signed, origin)
+	return p
 }
 
 // receipt is a tlog-proof with its parts decoded.
@@ -122,6 +134,9 @@ type receipt struct {
 }
 
 func parseReceipt(file []byte) (*receipt, error) {
+	if len(file) > maximumReceipt {
+		return nil, unreadable("the receipt is too large")
+	}
 	head, checkpoint, ok := bytes.Cut(file, []byte("\n\n"))
 	lines := strings.Split(string(head), "\n")
 	if !ok || len(lines) < 3 || lines[0] != "c2sp.org/tlog-proof@v1" {
@@ -132,7 +147,7 @@ func parseReceipt(file []byte) (*receipt, error) {
 	if !ok || err != nil {
 		return nil, unreadable("no extra line")
 	}
-	o, err := parseCanonical(extra)
+	o, err := parseCanonical(extra, maximumReceipt)
 	if err != nil {
 		return nil, err
 	}
@@ -191,8 +206,7 @@ func verifyReceipt(file []byte, s *state, p *policy) (*facts, error) {
 	if err := checkEvent(r.event); err != nil {
 		return nil, err
 	}
-	names := []string{"log", "member", "writer", "batch", "prev", "first", "count", "root", "bytes", "body"}
-	h, err := parseHeader(r.header, "concordat/batch/v1", names)
+	h, err := parseHeader(r.header, "concordat/batch/v1", batchLines)
 	if err != nil {
 		return nil, err
 	}
@@ -203,11 +217,7 @@ func verifyReceipt(file []byte, s *state, p *policy) (*facts, error) {
 	if err := tlog.CheckRecord(r.eventPath, size, root, r.position, tlog.RecordHash(r.event)); err != nil {
 		return nil, fmt.Errorf("event in batch: %w", err)
 	}
-	body, _, err := unverified(r.checkpoint)
-	if err != nil {
-		return nil, err
-	}
-	origin, tree, err := parseCheckpoint(body)
+	origin, tree, err := parseCheckpoint(r.checkpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -224,7 +234,7 @@ func verifyReceipt(file []byte, s *state, p *policy) (*facts, error) {
 	}
 	author := "not checked"
 	if s != nil {
-		if author, err = s.author(r, h["member"]); err != nil {
+		if author, err = s.author(r, h["member"], p); err != nil {
 			return nil, err
 		}
 	}
@@ -261,21 +271,15 @@ func checkBatchHeader(h map[string]string) (int64, tlog.Hash, error) {
 
 // damagedLine finds a line that names a known key and carries the ID of another, or the reverse (format section 10).
 func damagedLine(signed []byte, keys []*key) bool {
-	_, lines, err := unverified(signed)
+	_, lines, err := parseNote(signed)
 	if err != nil {
 		return true
 	}
-	for _, line := range lines {
-		items := strings.SplitN(strings.TrimPrefix(line, "— "), " ", 2)
-		blob, err := base64.StdEncoding.DecodeString(items[len(items)-1])
-		if len(items) != 2 || err != nil || len(blob) < 5 {
-			return true
-		}
-		id := binary.BigEndian.Uint32(blob)
+	for _, l := range lines {
 		half, whole := false, false
 		for _, k := range keys {
-			whole = whole || (k.name == items[0] && k.hash == id)
-			half = half || k.name == items[0] || k.hash == id
+			whole = whole || (k.name == l.name && k.hash == l.hash)
+			half = half || k.name == l.name || k.hash == l.hash
 		}
 		if half && !whole {
 			return true
@@ -284,8 +288,9 @@ func damagedLine(signed []byte, keys []*key) bool {
 	return false
 }
 
-func (s *state) author(r *receipt, name string) (string, error) {
-	if r.history != nil && len(s.versions) == 1 {
+// author checks who signed a receipt's batch; a history that was given beside the receipt is followed instead of its own.
+func (s *state) author(r *receipt, name string, given *policy) (string, error) {
+	if r.history != nil && !s.followed {
 		if err := s.follow(r.history); err != nil {
 			return "", err
 		}
@@ -294,9 +299,9 @@ func (s *state) author(r *receipt, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var keys []*key
-	for _, m := range s.atSize(tree.N).active() {
-		keys = append(keys, m.origin, m.cosigner)
+	keys := s.policyAt(tree.N).keys()
+	if given != nil {
+		keys = append(keys, given.keys()...)
 	}
 	if damagedLine(r.checkpoint, keys) {
 		return "", fmt.Errorf("a line of the checkpoint names one key and carries the ID of another")
@@ -316,11 +321,12 @@ var (
 	algorithms = regexp.MustCompile(`^[a-z][a-z0-9.-]{0,15}$`)
 	memberName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
 	hexDigest  = regexp.MustCompile(`^[0-9a-f]{64}$`)
+	batchLines = strings.Fields("log member writer batch prev first count root bytes body")
 )
 
 // checkEvent checks the form of an event (format section 3).
 func checkEvent(event []byte) error {
-	o, err := parseCanonical(event)
+	o, err := parseCanonical(event, maximumEvent)
 	if err != nil {
 		return err
 	}
@@ -346,7 +352,7 @@ func checkEvent(event []byte) error {
 		return unreadable("a bad version or rule set")
 	}
 	_, hasPeer := o["peer"]
-	if len(event) > 2048 || !slices.Contains(kinds, kind) || !algorithms.MatchString(text(o, "alg")) ||
+	if !slices.Contains(kinds, kind) || !algorithms.MatchString(text(o, "alg")) ||
 		!isBytes(text(o, "id"), 16) || !isBytes(text(o, "commit"), 32) || (hasPeer && !isBytes(text(o, "peer"), 16)) {
 		return unreadable("not an event of version 1")
 	}

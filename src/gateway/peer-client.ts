@@ -1,13 +1,14 @@
 import { request } from 'undici';
 import type { AddCheckpointResult, HeadReport, PeerClient } from '../ledger/peer.ts';
+import { MAXIMUM_PROOF_BYTES } from '../ledger/tlog-proof.ts';
 import { formatTilePath } from '../ledger/tile.ts';
 import { PeerError } from './peer-error.ts';
 
 const TIMEOUT_MS = 5_000;
 /** Query of a receipt that is asked for by a member: answer without asking others in turn. */
 export const OWN_ONLY = 'own';
-/** Larger than any blob (256 events of 2 kB with their header) and than the longest governance history. */
-const MOST_BYTES = 5 * 1024 * 1024;
+/** A receipt with the longest governance history is the largest answer. */
+const MOST_BYTES = MAXIMUM_PROOF_BYTES;
 
 /**
  * Another member's `/ledger` routes over HTTP. Nothing that comes back is believed here; size and time are bounded, redirects are not followed.

@@ -1,4 +1,4 @@
-import { decodeBase64, encodeBase64, parseDecimal } from './encoding.ts';
+import { decodeBase64, encodeBase64, encodeUtf8, parseDecimal } from './encoding.ts';
 import { FormatError } from './format-error.ts';
 import { HASH_LENGTH } from './merkle/tree-hash.ts';
 import { parseNote } from './note.ts';
@@ -50,7 +50,7 @@ export function parseSignedCheckpoint(bytes: Uint8Array): {
   return { note, checkpoint: parseCheckpoint(note.text) };
 }
 
-/** An origin is one non-empty line of at most 255 characters without control characters. */
+/** An origin is one non-empty line of at most 255 bytes without control characters. */
 export function isOrigin(origin: string): boolean {
-  return origin.length > 0 && origin.length <= 255 && origin.isWellFormed() && !/\p{Cc}/u.test(origin);
+  return origin !== '' && origin.isWellFormed() && encodeUtf8(origin).length <= 255 && !/\p{Cc}/u.test(origin);
 }

@@ -4,7 +4,7 @@ import { FormatError } from './format-error.ts';
 import { activeMembers, type Member, type Membership } from './membership.ts';
 import { sameHash } from './merkle/tree-hash.ts';
 import { VerificationError } from './merkle/verification-error.ts';
-import { formatNote, verifyNote, type NoteSignature, type ParsedNote } from './note.ts';
+import { formatNote, MAXIMUM_SIGNATURES, verifyNote, type NoteSignature, type ParsedNote } from './note.ts';
 
 /** What one member signed: both signatures, since a cosignature alone does not make the note verify under an origin key. */
 export interface MemberSignatures {
@@ -128,9 +128,6 @@ function inForce(signed: SignedCheckpoint, { name, originKey, cosignerKey }: Mem
     cosignature: cosignature?.keyId === cosignerKey.keyId ? cosignature : undefined,
   };
 }
-
-/** Go's `note` package, which most tools of the kind stand on, refuses a note with more signature lines. */
-const MAXIMUM_SIGNATURES = 100;
 
 /**
  * One note with members' signatures, `first`'s origin signature first: tools by others look only at that one. All cosignatures, and as many

@@ -1,3 +1,4 @@
+import { canonicalJson } from './canonical-json.ts';
 import { readOrUndefined } from './format-error.ts';
 import { assertDistinctMembers } from './genesis.ts';
 import type { Member } from './genesis.ts';
@@ -41,8 +42,9 @@ export function changedVersion(state: GovernanceState, change: Change, from: num
         version.members.filter(({ name }) => name !== change.member),
       );
     case 'change-quorum':
-      return { ...changed, quorum: change.quorum };
+      return sameJson(version.quorum, change.quorum) ? undefined : { ...changed, quorum: change.quorum };
     case 'change-parameters':
+      if (sameJson(version.parameters, change.parameters)) return undefined;
       return { ...changed, parameters: change.parameters };
     case 'adopt-rule-set': {
       const current = version.ruleSets[version.ruleSets.length - 1];
@@ -61,6 +63,10 @@ function withMembers(version: GovernanceVersion, members: GovernanceVersion['mem
     assertDistinctMembers(members);
     return changed;
   });
+}
+
+function sameJson(a: object, b: object): boolean {
+  return canonicalJson(a) === canonicalJson(b);
 }
 
 function sameKeys(a: Member, b: Member): boolean {

@@ -48,12 +48,13 @@ export interface HistoryRecord {
   readonly path: readonly Uint8Array[];
 }
 
-export const MAXIMUM_HISTORY_BYTES = 1 << 22;
+/** Of 64 members, a change takes about 100 kB: each could have its keys rotated twice. */
+export const MAXIMUM_HISTORY_BYTES = 1 << 24;
 const FORMAT = 'concordat/history/v1';
 
 /**
  * Bytes of a history file, in RFC 8785 form.
- * @param args.records     the accepted governance records, by leaf
+ * @param args.records     accepted governance records, by leaf: at least the proposals that came into force, and the votes that decided them
  * @param args.checkpoints the final checkpoints at which something came into force, smallest first
  * @param args.readNode    complete subtrees of the log
  */
@@ -122,6 +123,7 @@ export async function verifyHistory(args: {
 
 /**
  * Checks that a signed checkpoint is final under the membership for its size.
+ * @throws {FormatError} it cannot be read
  * @throws {VerificationError} wrong-log | unknown-log | no-quorum | bad-signature
  */
 export async function verifyFinal(
@@ -131,6 +133,7 @@ export async function verifyFinal(
 ): Promise<ParsedCheckpoint> {
   const { note, checkpoint } = parseSignedCheckpoint(signed);
   if (checkpoint.origin !== state.origin) throw new VerificationError('wrong-log', 'a checkpoint of another log');
+  if (checkpoint.extensions.length > 0) throw new FormatError('malformed-checkpoint', 'a line too many');
   const version = versionAtSize(state, checkpoint.size);
   const policy = buildPolicy({ members: activeMembers(version), quorum: quorumOf(version) });
   evaluatePolicy(policy, checkpoint.origin, await checkNote(note, policyKeys(policy)));

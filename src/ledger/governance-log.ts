@@ -16,8 +16,8 @@ type Note = { readonly leaf: number } | { readonly activate: number };
 export class GovernanceLog {
   readonly #replica: Replica;
   #state: GovernanceState;
-  /** Leaves of accepted governance records. */
-  readonly #leaves: number[] = [];
+  /** Accepted governance records, each with the proposal that it makes or votes on. */
+  readonly #accepted: { readonly leaf: number; readonly proposal: string }[] = [];
 
   constructor(genesis: Genesis, replica: Replica, storage: LedgerStorage) {
     this.#replica = replica;
@@ -27,8 +27,9 @@ export class GovernanceLog {
       if ('activate' in note) this.#state = activate(this.#state, note.activate);
       else {
         const { header, body } = replica.leaf(note.leaf);
-        this.#leaves.push(note.leaf);
-        this.#state = takeGovernance(this.#state, { header, body: body ?? new Uint8Array() }, note.leaf).state;
+        const step = takeGovernance(this.#state, { header, body: body ?? new Uint8Array() }, note.leaf);
+        this.#state = step.state;
+        this.#accept(step, note.leaf);
       }
     }
   }
@@ -51,7 +52,7 @@ export class GovernanceLog {
   taken(step: GovernanceStep, leafIndex: number): void {
     if (step.verdict !== 'accepted') return;
     this.#state = step.state;
-    this.#leaves.push(leafIndex);
+    this.#accept(step, leafIndex);
     this.#note(leafIndex, 0, { leaf: leafIndex });
   }
 
@@ -82,13 +83,21 @@ export class GovernanceLog {
     const checkpoints = sizes.map(finalNote).filter((note) => note !== undefined);
     const last = sizes.at(-1);
     if (last === undefined || checkpoints.length < sizes.length) return undefined;
-    const records = this.#leaves
-      .filter((leaf) => leaf < last)
-      .map((index) => {
-        const { header, body } = this.#replica.leaf(index);
-        return { index, header, body: body ?? new Uint8Array() };
-      });
+    // Every receipt carries it: what one member proposes or says beyond that must not make it larger.
+    const needed = this.#accepted.filter(({ leaf, proposal }) => {
+      const { inForceFrom = Infinity, decidedAt = -1 } = this.#state.proposals.get(proposal) ?? {};
+      return inForceFrom <= last && leaf <= decidedAt;
+    });
+    const records = needed.map(({ leaf: index }) => {
+      const { header, body } = this.#replica.leaf(index);
+      return { index, header, body: body ?? new Uint8Array() };
+    });
     return buildHistory({ records, checkpoints, readNode: (level, index) => this.#replica.tree.node(level, index) });
+  }
+
+  #accept({ record }: GovernanceStep, leaf: number): void {
+    if (record !== undefined)
+      this.#accepted.push({ leaf, proposal: record.act.act === 'vote' ? record.act.proposal : record.id });
   }
 
   #note(place: number, order: number, note: Note): void {

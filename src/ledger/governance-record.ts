@@ -73,22 +73,23 @@ export function proposalNonce(random: Uint8Array): string {
   return encodeBase64Url(random);
 }
 
-/** What a header says, and whether the record carries the body that it names. @throws {FormatError} as `parseGovernance` */
+/** What a header says. @throws {FormatError} as `parseGovernance` */
 export function parseGovernanceHeader(header: Uint8Array): {
   readonly log: string;
   readonly member: string;
+  readonly bodyBytes: number;
   readonly bodyHash: Uint8Array;
   readonly note: ParsedNote;
 } {
   const note = parseNote(header);
   const lines = new HeaderLines(note.text, TITLE, 'malformed-governance');
   const parsed = { log: lines.text('log'), member: lines.text('member') };
-  lines.count('bytes', 1, MAXIMUM_GOVERNANCE_BYTES);
+  const bodyBytes = lines.count('bytes', 1, MAXIMUM_GOVERNANCE_BYTES);
   const bodyHash = lines.hash('body');
   lines.end();
   if (!isMemberName(parsed.member)) throw new FormatError('malformed-governance', 'a bad name');
   assertSoleSigner(note, parsed.member, 'malformed-governance');
-  return { ...parsed, bodyHash, note };
+  return { ...parsed, bodyBytes, bodyHash, note };
 }
 
 /**
@@ -96,8 +97,8 @@ export function parseGovernanceHeader(header: Uint8Array): {
  * @throws {FormatError} malformed-governance | malformed-json | malformed-note | malformed-key | malformed-genesis | malformed-encoding
  */
 export function parseGovernance({ header, body }: Pick<Frame, 'header' | 'body'>): GovernanceRecord {
-  const { log, member, bodyHash, note } = parseGovernanceHeader(header);
-  if (!sameHash(sha256(body), bodyHash))
+  const { log, member, bodyBytes, bodyHash, note } = parseGovernanceHeader(header);
+  if (body.length !== bodyBytes || !sameHash(sha256(body), bodyHash))
     throw new FormatError('malformed-governance', 'another body than the header says');
   const object = expectObject(parseCanonicalJson(body, MAXIMUM_GOVERNANCE_BYTES), 'the body');
   const id = encodeHex(sha256(header));

@@ -54,6 +54,7 @@ export function takeGovernance(
   });
   if (fault !== undefined) return refuse(fault);
   if (!sameHash(sha256(frame.body), header.bodyHash)) return refuse('bad-body', true);
+  if (frame.body.length !== header.bodyBytes) return refuse('bad-body');
   const record = readOrUndefined(() => parseGovernance(frame));
   if (record === undefined) return refuse('not-canonical');
   if (!claimsHold(record, state)) return refuse('bad-signature');
@@ -78,7 +79,11 @@ export function claimsOf(change: Change, state: GovernanceState): readonly Gover
     if (note.text !== acceptanceText(state.origin, change.member)) {
       throw new VerificationError('bad-signature', 'the acceptance is not of this member in this log');
     }
-    return [{ note, keys: [change.member.batchKey, change.member.originKey], needed: 'all' }];
+    const keys = [change.member.batchKey, change.member.originKey];
+    // It stands in every receipt from then on: lines by others, which nobody checks, would only make those larger.
+    if (note.signatures.length !== keys.length)
+      throw new VerificationError('bad-signature', 'an acceptance has two signatures');
+    return [{ note, keys, needed: 'all' }];
   }
   const file = evidenceOf(change);
   if (file === undefined) return [];
@@ -120,7 +125,6 @@ export function applyGovernance(state: GovernanceState, record: GovernanceRecord
   const proposal = state.proposals.get(act.proposal);
   if (proposal === undefined) return step('conflict');
   if (proposal.votes.has(member)) return step('duplicate');
-  if (proposal.status !== 'open') return step('accepted');
   return step('accepted', withVote(state, proposal, member, act.vote, leafIndex));
 }
 
@@ -163,6 +167,8 @@ function withVote(
 ): GovernanceState {
   const version = versionAtLeaf(state, leafIndex);
   const voted = { ...proposal, votes: new Map(proposal.votes).set(member, vote) };
+  // Too late to count, and noted all the same: the same words again are a duplicate.
+  if (proposal.status !== 'open') return { ...state, proposals: new Map(state.proposals).set(proposal.id, voted) };
   const voters = votersOn(version, proposal.change);
   const count = (wanted: 'yes' | 'no') => voters.filter((name) => voted.votes.get(name) === wanted).length;
   const needed = votesNeeded(version, proposal.change);

@@ -30,7 +30,8 @@ export interface VerifiedSignature {
 }
 
 export const MAXIMUM_NOTE_BYTES = 1 << 20;
-const MAXIMUM_SIGNATURES = 256;
+/** Go's `note` package, which most tools of the kind stand on, refuses a note with more signature lines. */
+export const MAXIMUM_SIGNATURES = 100;
 const SIGNATURE_LINE = /^— ([^ ]+) ([A-Za-z0-9+/=]+)$/;
 
 /**

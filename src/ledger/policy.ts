@@ -1,8 +1,8 @@
-import { parseDecimal } from './encoding.ts';
+import { encodeUtf8, parseDecimal } from './encoding.ts';
 import { FormatError } from './format-error.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import type { VerifiedSignature } from './note.ts';
-import { COSIGNER_KEY, parseVerifierKey } from './note-key.ts';
+import { COSIGNER_KEY, parseVerifierKey, PLAIN_KEY } from './note-key.ts';
 import type { VerifierKey } from './note-key.ts';
 
 /** Which signatures make a checkpoint valid: one of the logs, and a quorum of witnesses (C2SP tlog-policy). */
@@ -54,7 +54,7 @@ export function formatPolicy({ logs, witnesses, groups, quorum }: Policy): strin
 
 /** Reads a policy file. @throws {FormatError} malformed-policy | malformed-key | too-large */
 export function parsePolicy(text: string): Policy {
-  if (text.length > MAXIMUM_POLICY_BYTES) throw new FormatError('too-large', 'the policy is too large');
+  if (encodeUtf8(text).length > MAXIMUM_POLICY_BYTES) throw new FormatError('too-large', 'the policy is too large');
 
   if (/[\u0000-\u0008\u000b-\u001f\u007f]/.test(text)) throw new FormatError('malformed-policy', 'a control character');
   const logs: VerifierKey[] = [];
@@ -72,9 +72,12 @@ export function parsePolicy(text: string): Policy {
     const [keyword, ...items] = line.split(/[ \t]+/).filter((item) => item !== '');
     if (keyword === undefined || keyword.startsWith('#')) continue;
     switch (keyword) {
-      case 'log':
-        logs.push(parsePolicyKey(items[0], items.length <= 2, logs));
+      case 'log': {
+        const key = parsePolicyKey(items[0], items.length <= 2, logs);
+        if (key.type !== PLAIN_KEY) throw new FormatError('malformed-policy', 'a log key is of type 0x01');
+        logs.push(key);
         break;
+      }
       case 'witness': {
         const [name = '', vkey] = items;
         const key = parsePolicyKey(

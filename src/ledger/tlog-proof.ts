@@ -14,8 +14,8 @@ export interface TlogProof {
 }
 
 export const TLOG_PROOF_TITLE = 'c2sp.org/tlog-proof@v1';
-/** A receipt may carry the history of its log's keys. */
-export const MAXIMUM_PROOF_BYTES = 1 << 23;
+/** A receipt may carry the history of its log's keys, in base64 twice. */
+export const MAXIMUM_PROOF_BYTES = 1 << 25;
 /** A tree of 2^53 leaves is 53 levels high. */
 const MAXIMUM_PATH = 53;
 

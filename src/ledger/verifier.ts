@@ -93,12 +93,11 @@ export async function verifyReceipt(args: {
   const cosigners = new Set<string>();
   const times: number[] = [];
   for (const policy of policies) {
-    const keys = policyKeys(policy);
-    const signatures = await checkNote(read.note, keys);
+    const signatures = await checkNote(read.note, policyKeys(policy));
     for (const name of evaluatePolicy(policy, checkpoint.origin, signatures)) cosigners.add(name);
-    if (state !== undefined) refuseBrokenLines(read.note, keys);
     for (const { timestampSeconds } of signatures) if (timestampSeconds !== undefined) times.push(timestampSeconds);
   }
+  if (state !== undefined) refuseBrokenLines(read.note, policies.flatMap(policyKeys));
   const author = state === undefined ? AUTHOR_NOT_CHECKED : await verifyAuthor(header, state, receipt.index, checkNote);
   return {
     origin: checkpoint.origin,

@@ -123,7 +123,7 @@ describe('signatures that members gave a checkpoint', () => {
       };
       assert.equal(verify(combined), 0);
       const lines = notes.flatMap((note) => parseNote(note).signatures);
-      assert.equal(verify(formatNote(parsed.text, lines)), 1);
+      assert.equal(verify(formatNote(parsed.text, lines)), 2);
     },
   );
 });

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { parseGenesis } from '../../src/ledger/genesis.ts';
 import type { Change } from '../../src/ledger/governance-change.ts';
+import { parseHistory, verifyHistory } from '../../src/ledger/governance-history.ts';
 import { buildGovernance } from '../../src/ledger/governance-record.ts';
 import { parseSignerKey } from '../../src/ledger/note-key.ts';
 import { parseReceipt } from '../../src/ledger/receipt.ts';
@@ -114,4 +116,37 @@ test('a vote right behind the cut that put a change in force is counted by the n
   first.stop(1);
   await world.start(first);
   assert.deepEqual([quorum, rules].map(statusOf), ['in-force', 'open']);
+});
+
+test('a history holds what came into force and the votes that decided it, and nothing that a member only said', async () => {
+  const world = new World(4, new Random(9));
+  const [first, second, third, fourth] = world.members;
+  assert.ok(first !== undefined && second !== undefined && third !== undefined && fourth !== undefined);
+  for (const member of world.members) await world.start(member, true);
+  const propose = (member: typeof first, digest: string, fill: number): string =>
+    world.act(member, {
+      act: 'propose',
+      change: { kind: 'adopt-rule-set', digest },
+      nonce: Buffer.alloc(16, fill).toString('base64url'),
+    });
+  for (let fill = 10; fill < 20; fill++) propose(fourth, 'cd'.repeat(32), fill);
+  const proposal = propose(first, RULE_SET, 5);
+  for (const member of [second, third]) world.act(member, { act: 'vote', proposal, vote: 'yes' });
+  for (let i = 0; i < 10; i++) world.act(fourth, { act: 'vote', proposal, vote: 'no' });
+  await world.settle(8, () => false);
+  const check = async (): Promise<void> => {
+    const history = first.view?.history();
+    assert.ok(history !== undefined);
+    const [step, ...more] = parseHistory(history);
+    assert.deepEqual([step?.records.length, more.length], [3, 0]);
+    const { versions } = await verifyHistory({
+      history,
+      genesis: parseGenesis(first.view?.genesisBytes() as Uint8Array),
+    });
+    assert.deepEqual(versions, first.engine?.governance.state.versions);
+  };
+  await check();
+  first.stop(0.5);
+  await world.settle(2, () => false);
+  await check();
 });

@@ -53,6 +53,11 @@ export class Consortium {
   /** Appends a cut and activates at its size. @returns the size */
   cut(member = this.log.members[0]?.name ?? ''): number {
     this.log.appendCut(member);
+    return this.activate();
+  }
+
+  /** What was decided comes into force at the log's end, whose last leaf is a cut. @returns the size */
+  activate(): number {
     this.state = activate(this.state, this.log.size);
     return this.log.size;
   }

@@ -9,6 +9,8 @@ import { buildPolicy, formatPolicy } from '../../../src/ledger/policy.ts';
 import { formatReceipt, parseReceipt } from '../../../src/ledger/receipt.ts';
 import type { Receipt } from '../../../src/ledger/receipt.ts';
 import { Consortium, rotation } from './consortium.ts';
+import { hostileHistoryCases } from './hostile-history-cases.ts';
+import { hostileReceiptCases } from './hostile-receipt-cases.ts';
 import { exampleEvent, memberOf, signingMember, SmallLog } from './small-log.ts';
 import { nodeReader } from './trees.ts';
 
@@ -28,7 +30,15 @@ const events = [exampleEvent('a'), exampleEvent('b'), exampleEvent('c')];
 
 /** Every way in which a receipt holds, and every rule that one may break. */
 export function receiptCases(): ReceiptCase[] {
-  return [...plainCases(), ...brokenCases(), ...headerCases(), ...authorCases(), ...historyCases()];
+  return [
+    ...plainCases(),
+    ...brokenCases(),
+    ...headerCases(),
+    ...authorCases(),
+    ...historyCases(),
+    ...hostileHistoryCases(),
+    ...hostileReceiptCases(),
+  ];
 }
 
 /** A log with one batch of three events, and the receipt of the middle one. */
