@@ -4,6 +4,7 @@ import type { Alarm } from '../gateway/parts.ts';
 import type { UpstreamClient } from '../gateway/upstream-client.ts';
 import type { LedgerNodeHandle } from '../ledger/ledger-options.ts';
 import type { ExchangeRecorder } from '../provenance/recorder.ts';
+import type { LedgerStart } from './open-ledger.ts';
 
 /** Share of the outbox limit at which somebody should look before it is reached. */
 const OUTBOX_ALARM_SHARE = 0.5;
@@ -11,13 +12,18 @@ const OUTBOX_ALARM_SHARE = 0.5;
 /** Every alarm that is on now, of all parts; what each means stands in docs/operations.md. */
 export function currentAlarms(
   config: Config,
-  ledger: LedgerNodeHandle,
-  recorder: ExchangeRecorder,
-  upstreams: ReadonlyMap<string, UpstreamClient>,
+  parts: {
+    readonly ledger: LedgerNodeHandle;
+    readonly ledgerStart: LedgerStart;
+    readonly recorder: ExchangeRecorder;
+    readonly upstreams: ReadonlyMap<string, UpstreamClient>;
+  },
 ): Alarm[] {
+  const { ledger, ledgerStart, recorder, upstreams } = parts;
   const status = ledger.view.status();
   const [incident] = status.incidents;
   const alarms = status.alarms.map(({ kind, detail }): Alarm => ({ kind, text: detail }));
+  if (ledgerStart.alarm !== undefined) alarms.push(ledgerStart.alarm);
   if (incident !== undefined) {
     const text = `${status.incidents.length} of the ledger, the first: ${incident.kind} at leaf ${incident.leafIndex}`;
     alarms.push({ kind: 'incident', text });
