@@ -1,6 +1,5 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { parseArgs, type ParseArgsConfig } from 'node:util';
+import { outputFileProblem } from '../src/cli/output-file.ts';
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 type Values<O extends Options> = ReturnType<typeof parseArgs<{ options: O }>>['values'];
@@ -33,14 +32,6 @@ export function readCount(usage: string, option: string, text: string): number {
 /** A file that can be written once the work is done: a mistyped folder is told before it, not after. */
 export function readOutputFile(usage: string, option: string, file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
-  const folder = dirname(resolve(file));
-  const refuse = (why: string): never => endWithUsage(usage, `--${option} ${file}: ${why}`);
-  if (!existsSync(folder)) return refuse('its folder is not there');
-  if (existsSync(file) && statSync(file).isDirectory()) return refuse('is a folder');
-  try {
-    accessSync(existsSync(file) ? file : folder, constants.W_OK);
-  } catch {
-    return refuse('cannot be written');
-  }
-  return file;
+  const problem = outputFileProblem(file);
+  return problem === undefined ? file : endWithUsage(usage, `--${option} ${file}: ${problem}`);
 }

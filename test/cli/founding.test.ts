@@ -57,6 +57,8 @@ describe('concordat', () => {
       ['verify', 'x'],
       ['keygen', '--kind', 'no', '--member', 'a', '--out', 'x'],
       ['start', '--config', '/absent'],
+      ['start', '--exit', '--json', '/absent/summary.json', '--data', join(folder, 'demo')],
+      ['start', '--port', '70000'],
     ]) {
       const { code, stderr } = await runCli(args);
       assert.equal(code, 2, args.join(' '));

@@ -127,6 +127,18 @@ describe('concordat governance', { timeout: 120_000 }, () => {
     assert.match(await concordat('verify', receipt, '--genesis', genesis), /^author: a, /m);
   });
 
+  test('parameters are replaced by those of a file', async () => {
+    const file = join(folder, 'parameters.yaml');
+    writeFileSync(file, 'cutIntervalMs: 900\nidleCutIntervalMs: 20000\nfreezeAfterMs: 80000\nruleSetGraceCuts: 2\n');
+    const { parameters } = await enact('change-parameters', '--parameters', file);
+    assert.deepEqual(parameters, {
+      cutIntervalMs: 900,
+      idleCutIntervalMs: 20_000,
+      freezeAfterMs: 80_000,
+      ruleSetGraceCuts: 2,
+    });
+  });
+
   test('a gateway that lacks the adopted rule set refuses writes and names the digest; reads go on', async () => {
     const written = (await create()).headers.get('location') ?? '';
     const digest = 'cd'.repeat(32);
