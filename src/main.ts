@@ -132,7 +132,8 @@ async function compose(
     onError: (error) => logger.warn({ code: codeOf(error) }, 'open exchanges could not be settled now'),
     onSettled: ({ eventId, how }) => logger.info({ event: eventId, how }, 'an exchange that was cut off is settled'),
   });
-  const alarms = (): Alarm[] => currentAlarms(config, { ledger, ledgerStart, recorder, upstreams });
+  const alarms = (): Alarm[] =>
+    currentAlarms(config, { ledger, ledgerStart, recorder, upstreams, ruleSet: ruleSet.digest });
   const parts: GatewayParts = {
     member: config.member,
     publicUrl: config.publicUrl,

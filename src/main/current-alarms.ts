@@ -17,9 +17,11 @@ export function currentAlarms(
     readonly ledgerStart: LedgerStart;
     readonly recorder: ExchangeRecorder;
     readonly upstreams: ReadonlyMap<string, UpstreamClient>;
+    /** Digest of the shared rule set that is loaded. */
+    readonly ruleSet: string;
   },
 ): Alarm[] {
-  const { ledger, ledgerStart, recorder, upstreams } = parts;
+  const { ledger, ledgerStart, recorder, upstreams, ruleSet } = parts;
   const status = ledger.view.status();
   const [incident] = status.incidents;
   const alarms = status.alarms.map(({ kind, detail }): Alarm => ({ kind, text: detail }));
@@ -40,6 +42,9 @@ export function currentAlarms(
   for (const { name, isHeldBack } of upstreams.values()) {
     if (isHeldBack) alarms.push({ kind: 'upstream', text: `${name} keeps failing` });
   }
+  const adopted = ledger.view.ruleSet().digest;
+  if (adopted !== ruleSet)
+    alarms.push({ kind: 'rule-set', text: `the adopted rule set ${adopted} is not loaded: FHIR writes are refused` });
   const unknown = unknownCounterparts(config, ledger.view.members());
   if (unknown.length > 0) {
     const text = `${unknown.join(', ')}: in the configuration, and no active member; exchanges with it carry no tag`;
