@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { findTopicPlace } from './bench-ledger-broker.ts';
 import { benchFinality } from './bench-ledger-finality.ts';
 import { benchGrowth } from './bench-ledger-growth.ts';
@@ -11,28 +10,32 @@ import { printRow, writeRows, type Row } from './bench-ledger-row.ts';
 import { benchSeal } from './bench-ledger-seal.ts';
 import { benchWrites } from './bench-ledger-writes.ts';
 import { deleteBenchTopics, type TopicPlace } from './bench-ledger-topic.ts';
+import { endWithUsage, readArguments, readCount, readOutputFile } from './read-arguments.ts';
 
-/**
- * Measures the ledger: see docs/performance.md. `--events N`, `--json FILE`, `--brokers HOST:PORT,…` for an existing Kafka cluster, `--only PART,…` of seal,
- * replicate, finality, writes; `--no-tessera` leaves Tessera out of the last; `--growth N,N,…` replicates logs of these sizes instead, each in a process of its own.
- */
+/** Measures the ledger: see docs/performance.md. */
 const PARTS = ['seal', 'replicate', 'finality', 'writes'] as const;
 const ON_TOPICS = ['replicate', 'finality', 'writes', 'growth'];
-const { values } = parseArgs({
-  options: {
-    events: { type: 'string', default: '1000000' },
-    json: { type: 'string' },
-    brokers: { type: 'string' },
-    only: { type: 'string', default: PARTS.join(',') },
-    growth: { type: 'string' },
-    'no-tessera': { type: 'boolean', default: false },
-  },
+const USAGE = `usage: npm run bench:ledger -- [options]
+  --events N             events to replicate (1000000)
+  --json FILE            write the rows for programs
+  --brokers HOST:PORT,…  an existing Kafka cluster; else a broker is started for the run
+  --only PART,…          of ${PARTS.join(', ')}
+  --no-tessera           leave Tessera out of the writes
+  --growth N,N,…         replicate logs of these sizes instead, each in a process of its own`;
+const values = readArguments(USAGE, {
+  events: { type: 'string', default: '1000000' },
+  json: { type: 'string' },
+  brokers: { type: 'string' },
+  only: { type: 'string', default: PARTS.join(',') },
+  growth: { type: 'string' },
+  'no-tessera': { type: 'boolean', default: false },
 });
-const events = parseCount(values.events);
-const growth = values.growth?.split(',').map(parseCount);
+const events = readCount(USAGE, 'events', values.events);
+const growth = values.growth?.split(',').map((size) => readCount(USAGE, 'growth', size));
+const jsonFile = readOutputFile(USAGE, 'json', values.json);
 const parts = growth === undefined ? values.only.split(',') : ['growth'];
 for (const part of values.only.split(','))
-  if (!PARTS.some((known) => known === part)) throw new Error(`--only takes ${PARTS.join(', ')}`);
+  if (!PARTS.some((known) => known === part)) endWithUsage(USAGE, `--only has no part '${part}'`);
 
 const folder = mkdtempSync(join(tmpdir(), 'concordat-bench-'));
 const processes = new BenchProcesses();
@@ -76,7 +79,7 @@ for (const [signal, code] of [
   });
 try {
   const rows = await measure();
-  if (values.json !== undefined) writeRows(values.json, rows);
+  if (jsonFile !== undefined) writeRows(jsonFile, rows);
   await putAway();
 } catch (error) {
   // What fails because of an interruption is no news, and its handler ends the process.
@@ -84,10 +87,4 @@ try {
     await putAway();
     throw error;
   }
-}
-
-function parseCount(text: string): number {
-  const count = Number(text);
-  if (!Number.isSafeInteger(count) || count < 1) throw new Error('--events and --growth take numbers');
-  return count;
 }

@@ -2,14 +2,15 @@ import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { compare } from './bench-load.ts';
 import type { Load } from './bench-load.ts';
 import { startServerProcess, startUpstreamProcess } from './bench-processes.ts';
 import type { BenchProcess } from './bench-processes.ts';
+import { readArguments, readCount, readOutputFile } from './read-arguments.ts';
 
 /**
- * What the gateway costs: `npm run bench -- [--json FILE] [--rounds N] [--seconds N] [--events N]`. Every row stands beside a bare Express and undici proxy on the same
+ * What the gateway costs: `npm run bench`. Every row stands beside a bare Express and undici proxy on the same
  * upstream in the same run, since machines differ more than programs do.
  */
 interface Row {
@@ -20,15 +21,23 @@ interface Row {
   readonly ratio?: number;
 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'string' },
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '4' },
-    events: { type: 'string', default: '300000' },
-  },
+const USAGE = `usage: npm run bench -- [options]
+  --json FILE  write the rows for programs
+  --rounds N   measurements of each row (3)
+  --seconds N  length of each (4)
+  --events N   events to replicate (300000)`;
+const values = readArguments(USAGE, {
+  json: { type: 'string' },
+  rounds: { type: 'string', default: '3' },
+  seconds: { type: 'string', default: '4' },
+  events: { type: 'string', default: '300000' },
 });
-const settings = { rounds: Number(values.rounds), measureMs: 1000 * Number(values.seconds) };
+const settings = {
+  rounds: readCount(USAGE, 'rounds', values.rounds),
+  measureMs: 1000 * readCount(USAGE, 'seconds', values.seconds),
+};
+const events = readCount(USAGE, 'events', values.events);
+const jsonFile = readOutputFile(USAGE, 'json', values.json);
 const dir = mkdtempSync(join(tmpdir(), 'concordat-bench-'));
 const running: BenchProcess[] = [];
 const rows: Row[] = [];
@@ -50,7 +59,7 @@ try {
   for (const process of running.reverse()) await process.stop();
   rmSync(dir, { recursive: true, force: true });
 }
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+if (jsonFile !== undefined) writeFileSync(jsonFile, `${JSON.stringify(rows, null, 2)}\n`);
 
 async function started(starting: Promise<BenchProcess>): Promise<BenchProcess> {
   const process = await starting;
@@ -67,7 +76,7 @@ async function row(name: string, ours: BenchProcess, proxy: BenchProcess, load: 
 /** The ledger's own bench has the row; here it stands under the name of the main job. */
 async function replicate(file: string): Promise<Row> {
   const program = ['--disable-warning=ExperimentalWarning', join(import.meta.dirname, 'bench-ledger.ts')];
-  const part = ['--only', 'replicate', '--events', values.events, '--json', file];
+  const part = ['--only', 'replicate', '--events', String(events), '--json', file];
   await promisify(execFile)(process.execPath, [...program, ...part]);
   const found = (JSON.parse(readFileSync(file, 'utf8')) as Row[]).find(({ name }) =>
     name.startsWith('replicate + verify'),

@@ -49,11 +49,11 @@ function withoutComments(source: string): string {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const [folder] = process.argv.slice(2);
-  if (folder === undefined) {
+  const [folder, ...more] = process.argv.slice(2);
+  const isUsable = folder !== undefined && !folder.startsWith('-') && more.length === 0;
+  if (isUsable) for (const file of writeBrowserVerifier(folder)) console.log(join(folder, file));
+  else {
     console.error('usage: npm run browser-verifier -- FOLDER');
     process.exitCode = 2;
-  } else {
-    for (const file of writeBrowserVerifier(folder)) console.log(join(folder, file));
   }
 }

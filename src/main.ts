@@ -19,7 +19,7 @@ import { parseGenesis } from './ledger/genesis.ts';
 import type { LedgerNodeHandle } from './ledger/ledger-options.ts';
 import { currentAlarms } from './main/current-alarms.ts';
 import { openAgreedKeys, openReceivedDisclosures } from './main/counterparts.ts';
-import { openLedger, openPeers, startLedger } from './main/open-ledger.ts';
+import { LedgerStart, openLedger, openPeers } from './main/open-ledger.ts';
 import { openLogs } from './main/open-logs.ts';
 import { openTopic } from './main/open-topic.ts';
 import { openUpstreams } from './main/open-upstreams.ts';
@@ -48,7 +48,7 @@ const random = (length: number): Uint8Array => new Uint8Array(randomBytes(length
 const clock = (): number => Date.now();
 
 /**
- * Composes one gateway from its configuration and starts it: parts that others need come first, the port opens last.
+ * Composes one gateway from its configuration and starts it: parts that others need come first, then the port opens, and the ledger starts last.
  * @throws {AppError} the part's own error; nothing is left running then
  */
 export async function startGateway(config: Config): Promise<RunningGateway> {
@@ -112,6 +112,7 @@ async function compose(
   closers.push(() => topic.close());
   const ledger = openLedger(config, logger, { recorder, topic, logs }, closers);
   node.current = ledger;
+  const ledgerStart = new LedgerStart({ ledger, topic, logger });
 
   const context = () => ({
     ruleSet: ruleSet.digest,
@@ -131,7 +132,8 @@ async function compose(
     onError: (error) => logger.warn({ code: codeOf(error) }, 'open exchanges could not be settled now'),
     onSettled: ({ eventId, how }) => logger.info({ event: eventId, how }, 'an exchange that was cut off is settled'),
   });
-  const alarms = (): Alarm[] => currentAlarms(config, ledger, recorder, upstreams);
+  const alarms = (): Alarm[] =>
+    currentAlarms(config, { ledger, ledgerStart, recorder, upstreams, ruleSet: ruleSet.digest });
   const parts: GatewayParts = {
     member: config.member,
     publicUrl: config.publicUrl,
@@ -172,7 +174,7 @@ async function compose(
   closers.push(() => drain(server));
   closers.push(() => reconciler.stop());
   // The port is open before the ledger starts, because members that start together ask each other for what they know.
-  await startLedger(ledger, topic, logger, closers);
+  await ledgerStart.run(closers);
   reconciler.start();
   const url = urlOf(server, config.listen.host);
   logger.info({ url, origin: ledger.view.origin }, 'listening');

@@ -7,15 +7,20 @@ import { parseVerifierKey } from '../ledger/note-key.ts';
 import { CommandError } from './command-error.ts';
 import { KEY_KINDS, makeKey, writeKeyFile } from './key-files.ts';
 import type { KeyKind, MadeKey } from './key-files.ts';
+import { acceptedMember } from './member-file.ts';
 
-export interface ConsortiumOptions {
+/** What all founders agree on. */
+export interface Founding {
   /** Name of the log, e.g. `ledger.example.org/consortium`. */
   readonly origin: string;
-  readonly members: readonly string[];
   /** SHA-256 of the first rule set, lowercase hex. */
   readonly ruleSet: string;
   readonly parameters?: Partial<LogParameters>;
   readonly outDir: string;
+}
+
+export interface ConsortiumOptions extends Founding {
+  readonly members: readonly string[];
   readonly random: (length: number) => Uint8Array;
 }
 
@@ -26,29 +31,62 @@ export interface Consortium {
 }
 
 /**
- * Founds a consortium: `genesis.json`, and in a folder per member its five key files. In earnest each member makes its own keys (`keygen`) and hands in
- * the public parts; this does all at once, for trials.
+ * Founds a consortium: `genesis.json`, and in a folder per member its five key files. In earnest each member makes its own keys and hands in
+ * a member file, see `foundFrom`; this does all at once, for trials.
  * @throws {CommandError} usage: something of it is there already @throws {FormatError} malformed-genesis
  */
 export function foundConsortium(options: ConsortiumOptions): Consortium {
-  const genesisFile = join(options.outDir, 'genesis.json');
-  if (existsSync(genesisFile)) throw new CommandError('usage', `${genesisFile}: is there already`);
+  assertAbsent(options);
   const made = options.members.map((member) => ({ member, keys: memberKeys(member, options) }));
-  const genesis = buildGenesis({
-    origin: options.origin,
-    members: made.map(({ member, keys }) => genesisMember(member, keys)),
-    quorum: TWO_THIRDS,
-    parameters: { ...DEFAULT_LOG_PARAMETERS, ...options.parameters },
-    ruleSet: options.ruleSet,
-  });
-  mkdirSync(options.outDir, { recursive: true });
+  const genesis = firstGenesis(
+    options,
+    made.map(({ member, keys }) => genesisMember(member, keys)),
+  );
   const keyDirs = new Map(options.members.map((member) => [member, join(options.outDir, member)]));
   for (const { member, keys } of made) {
     for (const kind of KEY_KINDS) writeKeyFile(join(keyDirs.get(member) ?? '', `${kind}.key`), keys[kind].secret);
   }
   // Last, so that a crash before it leaves keys that nothing names, and the next run says which file is in the way.
-  writeFileSync(genesisFile, genesis, { flag: 'wx' });
-  return { genesisFile, keyDirs };
+  return { genesisFile: writeGenesis(options, genesis), keyDirs };
+}
+
+/**
+ * Founds a consortium of members that made their own keys: `genesis.json`, and no key.
+ * @param memberFiles one of each member, made by `governance accept`
+ * @returns the genesis file
+ * @throws {CommandError} usage: it is there already; unreadable, false: as `acceptedMember` @throws {FormatError} malformed-genesis: two of one name, or with one key
+ */
+export function foundFrom(memberFiles: readonly string[], founding: Founding): string {
+  assertAbsent(founding);
+  const members = memberFiles.map((file) => acceptedMember(file, founding.origin));
+  return writeGenesis(founding, firstGenesis(founding, members));
+}
+
+function firstGenesis({ origin, parameters, ruleSet }: Founding, members: readonly Member[]): Uint8Array {
+  return buildGenesis({
+    origin,
+    members,
+    quorum: TWO_THIRDS,
+    parameters: { ...DEFAULT_LOG_PARAMETERS, ...parameters },
+    ruleSet,
+  });
+}
+
+/** Where the genesis file of a founding goes. */
+export function genesisFileIn(outDir: string): string {
+  return join(outDir, 'genesis.json');
+}
+
+function assertAbsent({ outDir }: Founding): void {
+  const file = genesisFileIn(outDir);
+  if (existsSync(file)) throw new CommandError('usage', `${file}: is there already`);
+}
+
+function writeGenesis({ outDir }: Founding, genesis: Uint8Array): string {
+  const file = genesisFileIn(outDir);
+  mkdirSync(outDir, { recursive: true });
+  writeFileSync(file, genesis, { flag: 'wx' });
+  return file;
 }
 
 function memberKeys(member: string, { origin, random }: ConsortiumOptions): Record<KeyKind, MadeKey> {

@@ -37,7 +37,7 @@ export function addChangeOptions(command: Command): Command {
     .option('--quorum <n/d>', 'change-quorum: more than this part of the members, such as 3/4')
     .option('--rules <file>', 'adopt-rule-set: the rule set, whose digest is proposed')
     .option('--digest <hex>', 'adopt-rule-set: the digest itself')
-    .option('--parameters <file>', 'change-parameters: all parameters, as YAML or JSON')
+    .option('--parameters <file>', 'change-parameters: all four, as in the genesis file, as YAML or JSON')
     .option('--new-genesis <file>', 'open-epoch: genesis file of the log that goes on from this one');
 }
 
@@ -100,7 +100,7 @@ function ruleSetFrom({ rules, digest }: ChangeOptions): string {
 
 /** Whole numbers only; `parseChange` checks names and ranges. */
 function parametersFrom(file: string): LedgerJson {
-  const parsed: unknown = parseYaml(readInputText(file));
+  const { value: parsed } = parseYaml(readInputText(file));
   if (typeof parsed !== 'object' || parsed === null) throw new CommandError('unreadable', `${file}: no parameters`);
   return Object.fromEntries(Object.entries(parsed).map(([name, value]) => [name, wholeNumber(String(value), name)]));
 }

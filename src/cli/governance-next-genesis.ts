@@ -1,14 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
-import { decodeBase64, encodeHex } from '../ledger/encoding.ts';
-import { buildGenesis, genesisHash, parseMember, type Member } from '../ledger/genesis.ts';
-import { acceptanceText } from '../ledger/governance-record.ts';
+import { encodeHex } from '../ledger/encoding.ts';
+import { buildGenesis, genesisHash } from '../ledger/genesis.ts';
 import { versionAtLeaf } from '../ledger/governance-state.ts';
-import { parseNote, verifyNote } from '../ledger/note.ts';
-import { CommandError } from './command-error.ts';
 import { endOfLog } from './epoch-assent.ts';
-import { readMemberFile } from './member-file.ts';
+import { acceptedMember } from './member-file.ts';
 import { print, printJson } from './print.ts';
 import { runAction } from './run-action.ts';
 import { withStoredLedger } from './stored-ledger.ts';
@@ -62,15 +59,4 @@ export function nextGenesisCommand(governance: Command): void {
         }
       }),
     );
-}
-
-/** A member that has said, with its own keys, that it joins this log. */
-function acceptedMember(file: string, origin: string): Member {
-  const { member: json, acceptance } = readMemberFile(file);
-  const member = parseMember(json, origin);
-  const note = parseNote(decodeBase64(typeof acceptance === 'string' ? acceptance : ''));
-  const keys = [member.batchKey, member.originKey];
-  if (note.text !== acceptanceText(origin, member) || verifyNote(note, keys).length < keys.length)
-    throw new CommandError('false', `${file}: is not the member’s own acceptance of ${origin}`);
-  return member;
 }

@@ -2,8 +2,9 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 import { canonicalJsonBytes, type LedgerJson } from '../ledger/canonical-json.ts';
 import { decodeBase64, decodeBase64Url, encodeBase64 } from '../ledger/encoding.ts';
-import { memberJson, parseMember } from '../ledger/genesis.ts';
-import { buildAcceptance } from '../ledger/governance-record.ts';
+import { memberJson, parseMember, type Member } from '../ledger/genesis.ts';
+import { acceptanceText, buildAcceptance } from '../ledger/governance-record.ts';
+import { parseNote, verifyNote } from '../ledger/note.ts';
 import { parseSignerKey } from '../ledger/note-key.ts';
 import { CommandError } from './command-error.ts';
 import { readInputText } from './read-input.ts';
@@ -51,6 +52,20 @@ export function readMemberFile(file: string): { readonly member: LedgerJson; rea
   if (member === undefined || acceptance === undefined)
     throw new CommandError('unreadable', `${file}: not a member file`);
   return { member, acceptance };
+}
+
+/**
+ * A member that has said, with its own keys, that it joins this log.
+ * @throws {CommandError} unreadable: not a member file; false: not signed under its keys for `origin` @throws {FormatError} malformed-genesis | malformed-key | malformed-note
+ */
+export function acceptedMember(file: string, origin: string): Member {
+  const { member: json, acceptance } = readMemberFile(file);
+  const member = parseMember(json, origin);
+  const note = parseNote(decodeBase64(typeof acceptance === 'string' ? acceptance : ''));
+  const keys = [member.batchKey, member.originKey];
+  if (note.text !== acceptanceText(origin, member) || verifyNote(note, keys).length < keys.length)
+    throw new CommandError('false', `${file}: is not the member’s own acceptance of ${origin}`);
+  return member;
 }
 
 function agreementPublicKey(secret: Uint8Array): Uint8Array {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { loadConfig } from '../config/config.ts';
 import { CommandError } from './command-error.ts';
+import { outputFileProblem } from './output-file.ts';
 import { runAction } from './run-action.ts';
 import { stopSignal } from './stop-signal.ts';
 
@@ -30,6 +31,8 @@ export function startCommand(program: Command): void {
     .action(
       runAction(async (options: StartOptions) => {
         if (options.config === undefined) {
+          const problem = options.json === undefined ? undefined : outputFileProblem(options.json);
+          if (problem !== undefined) throw new CommandError('usage', `--json ${options.json}: ${problem}`);
           const { runDemo } = await import('../demo/run-demo.ts');
           return runDemo({
             exit: options.exit === true,

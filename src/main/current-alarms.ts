@@ -4,6 +4,7 @@ import type { Alarm } from '../gateway/parts.ts';
 import type { UpstreamClient } from '../gateway/upstream-client.ts';
 import type { LedgerNodeHandle } from '../ledger/ledger-options.ts';
 import type { ExchangeRecorder } from '../provenance/recorder.ts';
+import type { LedgerStart } from './open-ledger.ts';
 
 /** Share of the outbox limit at which somebody should look before it is reached. */
 const OUTBOX_ALARM_SHARE = 0.5;
@@ -11,13 +12,20 @@ const OUTBOX_ALARM_SHARE = 0.5;
 /** Every alarm that is on now, of all parts; what each means stands in docs/operations.md. */
 export function currentAlarms(
   config: Config,
-  ledger: LedgerNodeHandle,
-  recorder: ExchangeRecorder,
-  upstreams: ReadonlyMap<string, UpstreamClient>,
+  parts: {
+    readonly ledger: LedgerNodeHandle;
+    readonly ledgerStart: LedgerStart;
+    readonly recorder: ExchangeRecorder;
+    readonly upstreams: ReadonlyMap<string, UpstreamClient>;
+    /** Digest of the shared rule set that is loaded. */
+    readonly ruleSet: string;
+  },
 ): Alarm[] {
+  const { ledger, ledgerStart, recorder, upstreams, ruleSet } = parts;
   const status = ledger.view.status();
   const [incident] = status.incidents;
   const alarms = status.alarms.map(({ kind, detail }): Alarm => ({ kind, text: detail }));
+  if (ledgerStart.alarm !== undefined) alarms.push(ledgerStart.alarm);
   if (incident !== undefined) {
     const text = `${status.incidents.length} of the ledger, the first: ${incident.kind} at leaf ${incident.leafIndex}`;
     alarms.push({ kind: 'incident', text });
@@ -34,6 +42,9 @@ export function currentAlarms(
   for (const { name, isHeldBack } of upstreams.values()) {
     if (isHeldBack) alarms.push({ kind: 'upstream', text: `${name} keeps failing` });
   }
+  const adopted = ledger.view.ruleSet().digest;
+  if (adopted !== ruleSet)
+    alarms.push({ kind: 'rule-set', text: `the adopted rule set ${adopted} is not loaded: FHIR writes are refused` });
   const unknown = unknownCounterparts(config, ledger.view.members());
   if (unknown.length > 0) {
     const text = `${unknown.join(', ')}: in the configuration, and no active member; exchanges with it carry no tag`;

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { createPeerClient } from '../gateway/peer-client.ts';
+import type { Alarm } from '../gateway/parts.ts';
 import { createWitnessClient } from '../gateway/witness-client.ts';
 import { errorCode } from '../ledger/error-code.ts';
 import { ledgerFolder } from '../ledger/ledger-folder.ts';
@@ -13,13 +14,14 @@ import { TransportError, type Topic } from '../ledger/transport.ts';
 import type { ExchangeRecorder } from '../provenance/recorder.ts';
 import type { OpenedLogs } from './open-logs.ts';
 import { openTopic } from './open-topic.ts';
+import { topicReason } from './topic-reason.ts';
 
 /** Clients of the other members' ledgers, in the order of the configuration. @param signal ends what they have under way */
 export function openPeers({ ledger }: Config, signal?: AbortSignal): PeerClient[] {
   return ledger.peers.map((peer) => createPeerClient({ ...peer, signal }));
 }
 
-/** The ledger of a gateway; nothing is read or signed before `startLedger`. @throws {LedgerError} configuration | damaged */
+/** The ledger of a gateway; nothing is read or signed before `LedgerStart`. @throws {LedgerError} configuration | damaged */
 export function openLedger(
   config: Config,
   logger: Logger,
@@ -66,40 +68,65 @@ function memberKeys({ batch, origin, cosigner }: Config['ledger']['keys']): Memb
 const TOPIC_WAIT_MS = 20_000;
 const TOPIC_RETRY_MS = 2_000;
 
-/**
- * Starts the ledger; while the topic cannot be reached the gateway goes on without it, because events queue durably until it can.
- * @throws {AppError} what waiting cannot mend: another genesis, a damaged replica
- */
-export async function startLedger(
-  ledger: LedgerNodeHandle,
-  topic: Topic,
-  logger: Logger,
-  closers: (() => Promise<void> | void)[],
-): Promise<void> {
-  const stop = new AbortController();
-  let isStarted = false;
-  const started = (async (): Promise<void> => {
-    while (!stop.signal.aborted) {
+/** Brings a ledger up; while its topic cannot be reached the gateway goes on without it, because events queue durably until it can. */
+export class LedgerStart {
+  readonly #ledger: LedgerNodeHandle;
+  readonly #topic: Topic;
+  readonly #logger: Logger;
+  readonly #stop = new AbortController();
+  #isStarted = false;
+  #alarm: Alarm | undefined;
+
+  constructor(parts: { readonly ledger: LedgerNodeHandle; readonly topic: Topic; readonly logger: Logger }) {
+    this.#ledger = parts.ledger;
+    this.#topic = parts.topic;
+    this.#logger = parts.logger;
+  }
+
+  /** What keeps the ledger from starting; undefined before the first attempt failed, and once it has started. */
+  get alarm(): Alarm | undefined {
+    return this.#alarm;
+  }
+
+  /**
+   * Settles when the ledger has started, or after 20 s while it goes on trying.
+   * @throws {AppError} what waiting cannot mend: another genesis, a damaged replica; after the 20 s it is logged, and an alarm
+   */
+  async run(closers: (() => Promise<void> | void)[]): Promise<void> {
+    const started = this.#start();
+    closers.push(async () => {
+      this.#stop.abort();
+      // Nothing is on its way yet, and connecting may take longer than anybody waits for a process to stop.
+      if (!this.#isStarted) await this.#topic.close();
+      await started.catch(() => undefined);
+    });
+    started.catch((error: unknown) => {
+      this.#alarm = { kind: 'ledger-stopped', text: `the ledger cannot start (${errorCode(error)})` };
+      this.#logger.fatal({ code: errorCode(error) }, 'the ledger cannot start');
+    });
+    await Promise.race([started, delay(TOPIC_WAIT_MS, undefined, { ref: false })]);
+  }
+
+  async #start(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
       try {
-        await topic.connect();
-        await publishGenesis(topic, ledger.view.genesisBytes());
-        await ledger.start();
-        isStarted = true;
+        await this.#topic.connect();
+        await publishGenesis(this.#topic, this.#ledger.view.genesisBytes());
+        await this.#ledger.start();
+        this.#isStarted = true;
+        this.#alarm = undefined;
         return;
       } catch (error) {
-        if (stop.signal.aborted) return;
+        if (this.#stop.signal.aborted) return;
         if (!(error instanceof TransportError) || !['unavailable', 'outcome-unknown'].includes(error.code)) throw error;
-        logger.warn({ code: error.code }, 'the ledger topic cannot be reached; events wait in the outbox');
-        await delay(TOPIC_RETRY_MS, undefined, { signal: stop.signal }).catch(() => undefined);
+        const reason = topicReason(error);
+        this.#alarm = { kind: 'topic-unavailable', text: `the topic cannot be reached (${reason})` };
+        this.#logger.warn(
+          { code: error.code, reason },
+          'the ledger topic cannot be reached; events wait in the outbox',
+        );
+        await delay(TOPIC_RETRY_MS, undefined, { signal: this.#stop.signal }).catch(() => undefined);
       }
     }
-  })();
-  closers.push(async () => {
-    stop.abort();
-    // Nothing is on its way yet, and connecting may take longer than anybody waits for a process to stop.
-    if (!isStarted) await topic.close();
-    await started.catch(() => undefined);
-  });
-  started.catch((error: unknown) => logger.fatal({ code: errorCode(error) }, 'the ledger cannot start'));
-  await Promise.race([started, delay(TOPIC_WAIT_MS, undefined, { ref: false })]);
+  }
 }

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -47,6 +57,8 @@ describe('concordat', () => {
       ['verify', 'x'],
       ['keygen', '--kind', 'no', '--member', 'a', '--out', 'x'],
       ['start', '--config', '/absent'],
+      ['start', '--exit', '--json', '/absent/summary.json', '--data', join(folder, 'demo')],
+      ['start', '--port', '70000'],
     ]) {
       const { code, stderr } = await runCli(args);
       assert.equal(code, 2, args.join(' '));
@@ -90,6 +102,100 @@ describe('concordat init and keygen', () => {
     assert.equal((await runCli(args)).code, 2);
     assert.equal((await runCli(['keygen', '--kind', 'origin', '--member', 'a', '--out', join(folder, 'o')])).code, 2);
     assert.ok(!existsSync(join(folder, 'o')));
+  });
+});
+
+describe('concordat init of members that made their own keys', () => {
+  const own = join(folder, 'own');
+  const memberFiles = ['a', 'b'].map((name) => join(own, `${name}.json`));
+  const args = (dir: string, ...files: string[]) => [
+    'init',
+    '--origin',
+    'log.example/own',
+    '--member-file',
+    ...files,
+    '--rules',
+    rules,
+    '--out',
+    dir,
+    '--json',
+  ];
+
+  before(async () => {
+    for (const [index, name] of ['a', 'b'].entries()) {
+      const keys = join(own, name);
+      for (const kind of ['batch', 'origin', 'cosigner', 'agreement', 'master'])
+        await runCli([
+          'keygen',
+          '--kind',
+          kind,
+          '--member',
+          name,
+          '--origin',
+          'log.example/own',
+          '--out',
+          join(keys, `${kind}.key`),
+        ]);
+      const accept = [
+        '--origin',
+        'log.example/own',
+        '--member',
+        name,
+        '--keys',
+        keys,
+        '--out',
+        memberFiles[index] ?? '',
+      ];
+      assert.equal((await runCli(['governance', 'accept', ...accept])).code, 0);
+    }
+  });
+
+  test('makes the genesis file of their public keys, and no key', async () => {
+    const dir = join(own, 'founded');
+    const { code, stdout } = await runCli(args(dir, ...memberFiles));
+    assert.equal(code, 0);
+    const bytes = readFileSync(join(dir, 'genesis.json'));
+    const { members: named } = parseGenesis(new Uint8Array(bytes));
+    assert.deepEqual(
+      named.map(({ name, batchKey }) => [name, batchKey.text]),
+      ['a', 'b'].map((name) => [name, parseSignerKey(readFileSync(join(own, name, 'batch.key'), 'utf8')).key.text]),
+    );
+    const { hash, members: keyDirs } = JSON.parse(stdout) as { hash: string; members: object };
+    assert.equal(hash, createHash('sha256').update(bytes).digest('hex'));
+    assert.deepEqual(keyDirs, {});
+    assert.deepEqual(readdirSync(dir), ['genesis.json']);
+  });
+
+  test('refuses a member file of another log, one that was altered, and two ways at once', async () => {
+    const [a = '', b = ''] = memberFiles;
+    const altered = join(own, 'altered.json');
+    const { member, acceptance } = JSON.parse(readFileSync(a, 'utf8')) as { member: object; acceptance: string };
+    const agreementKey = Buffer.alloc(32, 9).toString('base64');
+    writeFileSync(altered, JSON.stringify({ member: { ...member, agreementKey }, acceptance }));
+    const dir = join(own, 'refused');
+    const other = args(dir, a, b).map((word) => (word === 'log.example/own' ? 'log.example/other' : word));
+    for (const [words, code] of [
+      [args(dir, altered, b), 1],
+      [other, 2],
+      [args(dir, a, a), 2],
+      [[...args(dir, a, b), '--member', 'c'], 2],
+      [['init', '--origin', 'log.example/own', '--rules', rules, '--out', dir], 2],
+    ] as const) {
+      const made = await runCli([...words]);
+      assert.equal(made.code, code, words.join(' '));
+      assert.doesNotMatch(made.stderr, /\n\s+at /);
+    }
+    assert.ok(!existsSync(join(dir, 'genesis.json')));
+  });
+
+  test('with --if-missing leaves what it founded before, and refuses another log there', async () => {
+    const dir = join(own, 'twice');
+    const first = args(dir, ...memberFiles, '--if-missing');
+    assert.equal((await runCli(first)).code, 0);
+    const bytes = readFileSync(join(dir, 'genesis.json'));
+    assert.equal((await runCli(first)).code, 0);
+    assert.deepEqual(readFileSync(join(dir, 'genesis.json')), bytes);
+    assert.equal((await runCli(first.map((word) => (word === 'log.example/own' ? 'other' : word)))).code, 2);
   });
 });
 

@@ -60,6 +60,12 @@ async function report(): Promise<GovernanceReport> {
   return (await (await fetch(`http://${host}:${port}/ledger/governance`)).json()) as GovernanceReport;
 }
 
+async function alarms(): Promise<string[]> {
+  const { host, port } = loadConfig(fileOf('a')).listen;
+  const health = (await (await fetch(`http://${host}:${port}/health/ready`)).json()) as { alarms: { kind: string }[] };
+  return health.alarms.map(({ kind }) => kind);
+}
+
 async function propose(...args: readonly string[]): Promise<string> {
   const printed = await concordat('governance', 'propose', ...args, '--config', fileOf('a'), '--json');
   return (JSON.parse(printed) as { proposal: string }).proposal;
@@ -127,6 +133,18 @@ describe('concordat governance', { timeout: 120_000 }, () => {
     assert.match(await concordat('verify', receipt, '--genesis', genesis), /^author: a, /m);
   });
 
+  test('parameters are replaced by those of a file', async () => {
+    const file = join(folder, 'parameters.yaml');
+    writeFileSync(file, 'cutIntervalMs: 900\nidleCutIntervalMs: 20000\nfreezeAfterMs: 80000\nruleSetGraceCuts: 2\n');
+    const { parameters } = await enact('change-parameters', '--parameters', file);
+    assert.deepEqual(parameters, {
+      cutIntervalMs: 900,
+      idleCutIntervalMs: 20_000,
+      freezeAfterMs: 80_000,
+      ruleSetGraceCuts: 2,
+    });
+  });
+
   test('a gateway that lacks the adopted rule set refuses writes and names the digest; reads go on', async () => {
     const written = (await create()).headers.get('location') ?? '';
     const digest = 'cd'.repeat(32);
@@ -134,12 +152,14 @@ describe('concordat governance', { timeout: 120_000 }, () => {
     await until(async () => (await create()).status === 503);
     assert.match(await (await create()).text(), new RegExp(digest));
     assert.equal((await fetch(written)).status, 200);
+    assert.ok((await alarms()).includes('rule-set'));
     const adopted = await enact('adopt-rule-set', '--rules', rules);
     assert.deepEqual(
       adopted.ruleSets.map(({ index }) => index),
       [0, 1, 2],
     );
     await until(async () => (await create()).status === 201);
+    assert.ok(!(await alarms()).includes('rule-set'));
   });
 
   test('a change that a member votes down is rejected', async () => {

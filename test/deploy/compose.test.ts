@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
 import { parseConfig } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
+import { runCli } from '../support/run-cli.ts';
 import { root } from '../support/source-files.ts';
 
 interface Service {
@@ -116,6 +118,24 @@ describe('the configuration of each member in deploy/', () => {
       assert.ok(service.ports?.every((published) => published.endsWith(':8080')) && /port: 8080/.test(file));
     });
   }
+
+  test('the init service founds the consortium, and at the next start leaves it as it is', async () => {
+    const out = mkdtempSync(join(tmpdir(), 'concordat-compose-'));
+    try {
+      const command = (compose.services.init?.command ?? []).map((word) =>
+        word.replace('=/app/', `=${root}/`).replace('=/consortium', `=${out}`),
+      );
+      assert.equal((await runCli(command)).code, 0);
+      const made = initialFiles().filter((path) => path.startsWith('/consortium/'));
+      assert.ok(made.length > 0);
+      const read = () => made.map((path) => readFileSync(path.replace('/consortium', out), 'utf8'));
+      const first = read();
+      assert.equal((await runCli(command)).code, 0);
+      assert.deepEqual(read(), first);
+    } finally {
+      rmSync(out, { recursive: true, force: true });
+    }
+  });
 
   test('Prometheus scrapes every member and reads the rules that are mounted', () => {
     const prometheus = readFileSync(join(root, 'deploy/prometheus.yml'), 'utf8');
