@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { BROKER_FAULTS } from './broker-faults.ts';
 import { FORK_FAULTS } from './fork-faults.ts';
+import { admission } from './admission.ts';
 import { governance } from './governance-acts.ts';
 import {
   alarmsOf,
@@ -20,7 +21,8 @@ import { NETWORK_FAULTS } from './network-faults.ts';
 import { Random } from './random.ts';
 import type { Scenario, Strike } from './scenario.ts';
 import { assertContradictionsTold, watchPlaces } from './topic-oracle.ts';
-import { World, type StepName } from './world.ts';
+import { RANDOM_STEPS } from './unrest.ts';
+import { World } from './world.ts';
 
 /** Nothing but restarts and kills. */
 const honest: Scenario = { name: 'honest', kinds: [], strikes: () => 0, strike: async () => undefined };
@@ -32,7 +34,11 @@ export const SCENARIOS: readonly Scenario[] = [
   ...MEMBER_FAULTS,
   ...NETWORK_FAULTS,
   governance,
+  admission,
 ];
+
+/** Kinds that are acts of the members under faults: how often each came into force, and how often amid faults, is counted. */
+export const ACTS: readonly string[] = [...admission.kinds];
 
 const HONEST_SHARE = 0.15;
 const SETTLE_ROUNDS = 7;
@@ -42,7 +48,12 @@ export interface Outcome {
   readonly seed: number;
   readonly scenario: string;
   /** What was done to the ledger, in words, and whether it showed as it must where it can be told at all. */
-  readonly strikes: readonly { readonly kind: string; readonly what: string; readonly shown: boolean }[];
+  readonly strikes: readonly {
+    readonly kind: string;
+    readonly what: string;
+    readonly shown: boolean;
+    readonly faults: number | undefined;
+  }[];
   readonly kills: number;
   readonly events: number;
   readonly receipts: number;
@@ -50,23 +61,6 @@ export interface Outcome {
   readonly finalSize: number;
   readonly incidents: readonly string[];
 }
-
-const STEPS: readonly StepName[] = [
-  'read',
-  'read',
-  'read',
-  'read',
-  'seal',
-  'seal',
-  'cut',
-  'cut',
-  'sign',
-  'sign',
-  'cosignatures',
-  'peers',
-  'peers',
-  'relay',
-];
 
 /** One random run. @throws Error with the seed when an invariant does not hold */
 export async function simulate(seed: number): Promise<Outcome> {
@@ -80,7 +74,7 @@ export async function simulate(seed: number): Promise<Outcome> {
     return {
       seed,
       scenario: scenario.name,
-      strikes: strikes.map(({ kind, what }, i) => ({ kind, what, shown: shown[i] ?? false })),
+      strikes: strikes.map(({ kind, what, faults }, i) => ({ kind, what, shown: shown[i] ?? false, faults })),
       kills: world.crew.reduce((sum, { kills }) => sum + kills, 0),
       events: world.events.length,
       receipts,
@@ -121,7 +115,7 @@ async function play(world: World, scenario: Scenario): Promise<Strike[]> {
       continue;
     }
     if (random.chance(0.03)) member.killAfter(1 + random.below(8));
-    await world.step(random.pick(STEPS), member);
+    await world.step(random.pick(RANDOM_STEPS), member);
     if (random.chance(0.1)) assertOneHistory(world);
   }
   const done = (): boolean => unfinished(world).length === 0;
