@@ -92,7 +92,7 @@ async function arrive(
   kind: Admission,
 ): Promise<Admission> {
   await world.startAll();
-  const start = Math.min(...old.map(({ engine }) => engine?.finality.size ?? 0)) - 1;
+  const start = Math.min(...world.members.map(({ engine }) => engine?.finality.size ?? 0)) - 1;
   const trimmed = kind !== 'admit' && start > 1;
   if (trimmed) world.broker.trim(start);
   world.shadows.push(newcomer);

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict';
 import { BROKER_FAULTS } from './broker-faults.ts';
+import { exclusion } from './exclusion.ts';
 import { FORK_FAULTS } from './fork-faults.ts';
 import { admission } from './admission.ts';
 import { governance } from './governance-acts.ts';
 import {
   alarmsOf,
   assertEvidenceHolds,
+  assertExcludedTell,
   assertGovernance,
   assertForksPlaced,
   assertOneHistory,
   assertReceipts,
   assertSameReplicas,
   incidentsOf,
+  isLateWord,
   tells,
   unfinished,
   unsequenced,
@@ -35,10 +38,11 @@ export const SCENARIOS: readonly Scenario[] = [
   ...NETWORK_FAULTS,
   governance,
   admission,
+  exclusion,
 ];
 
 /** Kinds that are acts of the members under faults: how often each came into force, and how often amid faults, is counted. */
-export const ACTS: readonly string[] = [...admission.kinds];
+export const ACTS: readonly string[] = [...admission.kinds, ...exclusion.kinds];
 
 const HONEST_SHARE = 0.15;
 const SETTLE_ROUNDS = 7;
@@ -134,6 +138,7 @@ async function judge(world: World, strikes: readonly Strike[]): Promise<{ shown:
   assertContradictionsTold(world);
   assertForksPlaced(world);
   await assertEvidenceHolds(world, new Set(strikes.flatMap(({ liar }) => (liar === undefined ? [] : [liar]))));
+  assertExcludedTell(world);
   const receipts = await assertReceipts(world);
   if (innocent) assertHonest(world);
   else assertNothingLost(world, strikes);
@@ -141,7 +146,8 @@ async function judge(world: World, strikes: readonly Strike[]): Promise<{ shown:
 }
 
 function assertHonest(world: World): void {
-  const accused = incidentsOf(world).map(({ incident }) => `${incident.kind} ${String(incident.leafIndex)}`);
+  const incidents = incidentsOf(world).filter(({ incident }) => !isLateWord(world, incident));
+  const accused = incidents.map(({ incident }) => `${incident.kind} ${String(incident.leafIndex)}`);
   assert.deepEqual(accused, [], 'an honest run raised an incident');
   const missing = unfinished(world).map(({ id, at }) => `${id} at ${at.identity.name}`);
   assert.deepEqual(missing, [], 'an event did not become final');
