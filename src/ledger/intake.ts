@@ -153,10 +153,12 @@ export class Intake {
     const { batch } = judged;
     if (own === undefined || batch === undefined || judged.member !== own.member || judged.writer !== own.writer)
       return;
-    // Before the signature check the words of a header are anybody's.
-    if (['bad-signature', 'unknown-member', 'wrong-log'].includes(judged.verdict)) return;
-    this.#seenOwnBatch = Math.max(this.#seenOwnBatch, batch);
     const { verdict, headerHash } = judged;
+    // Before the signature check the words of a header are anybody's, unless they are those that this process saved: it was removed, or its key rotated out.
+    const isSaved = (): boolean =>
+      own.sealer.unsequenced().some((saved) => headerHash !== undefined && sameHash(saved.headerHash, headerHash));
+    if (['bad-signature', 'unknown-member', 'wrong-log'].includes(verdict) && !isSaved()) return;
+    this.#seenOwnBatch = Math.max(this.#seenOwnBatch, batch);
     if (verdict === 'accepted' && headerHash !== undefined) {
       this.#readBack.push({ batch, headerHash, leafIndex: index });
       own.sealer.sends.forgetBelow(batch - 256);

@@ -227,7 +227,8 @@ export class LedgerEngine {
     if (!signing.sealer.allowed && this.#restoredBackupMs === undefined && this.governance.state.closed === undefined)
       await this.#checkWriter(signing);
     const sealed = signing.sealer.seal();
-    await signing.sealer.send();
+    // Sent by a member that does not count, it is refused each time, and is one more leaf and incident for everybody.
+    if (signing.batchSigner() !== undefined) await signing.sealer.send();
     return sealed;
   }
 

@@ -74,14 +74,15 @@ export class PeerExchange {
 
   /** Shows the own latest signed tree to every peer, and takes their cosignatures for it. */
   async push(note: Uint8Array): Promise<void> {
+    const { peers, finality } = this.#options;
+    // Whoever has cosigned this tree has nothing more to say of it; not to ask it is not to have reached it.
+    const asked = peers.filter((peer) => !finality.hasCosigned(peer.member, note));
     await Promise.all(
-      this.#options.peers.map((peer) =>
+      asked.map((peer) =>
         this.#attempt(peer, async () => {
-          // Whoever has cosigned this tree has nothing more to say of it.
-          if (this.#options.finality.hasCosigned(peer.member, note)) return;
           await this.#show(peer, note);
           const lines = await this.#submit(peer, note);
-          if (lines !== undefined) this.#options.finality.absorb(appendLines(note, lines));
+          if (lines !== undefined) finality.absorb(appendLines(note, lines));
         }),
       ),
     );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AlarmKind } from '../../src/ledger/ledger-view.ts';
+import { LocalPeer } from './consortium.ts';
 import { Random } from './interleavings/random.ts';
 import { World, type SimulatedMember } from './interleavings/world.ts';
 
@@ -49,6 +50,15 @@ test('a silent member: the others tell who, and that nothing becomes final', asy
   await pass(world, 9);
   assert.deepEqual(new Set(alarms(first)), new Set(['freeze', 'peer-unreachable']));
   assert.ok(first.view?.status().alarms.some(({ detail }) => detail === third.identity.name));
+});
+
+test('a peer that does not answer is told although its cosignatures come by the second topic', async () => {
+  const { world, first, third } = await upAndRunning();
+  for (const peer of first.peers)
+    if (peer instanceof LocalPeer && peer.member === third.identity.name) peer.reachable = false;
+  await pass(world, 9);
+  assert.deepEqual(alarms(first), ['peer-unreachable']);
+  assert.ok((first.engine?.finality.size ?? 0) > 0);
 });
 
 test('a restored backup: nothing is signed, and the way on is named', async () => {

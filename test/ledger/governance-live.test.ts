@@ -194,6 +194,41 @@ test('a replica that began from a peer gives receipts that hold with the genesis
   assert.notEqual(lost.view?.history(), undefined);
 });
 
+for (const [kind, verdict] of [
+  ['suspend', 'suspended'],
+  ['remove', 'unknown-member'],
+] as const) {
+  test(`a member that comes back after a vote to ${kind} it sends what it had sealed once, and blames nobody`, async () => {
+    const world = await running(4, 35);
+    const [first, ...others] = world.members;
+    assert.ok(first !== undefined);
+    first.cutOff(true);
+    world.commit(first);
+    world.nowMs += 100;
+    await world.step('seal', first);
+    assert.equal(first.sealStore.unsequenced(1).length, 1);
+    const freeze = others[0]?.engine?.finality.size ?? 0;
+    const change = { kind, member: first.identity.name, ground: { freeze } } as const;
+    let proposal: string | undefined;
+    for (const voter of others) {
+      const nonce = Buffer.alloc(16, 5).toString('base64url');
+      if (proposal === undefined) proposal = world.act(voter, { act: 'propose', change, nonce });
+      else world.act(voter, { act: 'vote', proposal, vote: 'yes' });
+    }
+    for (let i = 0; i < 4; i++) await world.round(1500);
+    first.cutOff(false);
+    // It sends before it has read that it no longer counts.
+    world.nowMs += 1000;
+    await world.step('seal', first);
+    for (let i = 0; i < 12; i++) await world.round(5000);
+    for (const { engine } of world.members) {
+      const told = engine?.replica.incidents.map((incident) => incident.kind);
+      assert.deepEqual(told, [verdict]);
+    }
+    assert.ok(first.view?.status().alarms.some((alarm) => alarm.kind === 'suspended'));
+  });
+}
+
 test('a second gateway of a member seals, and leaves cosigning to the first', async () => {
   const world = await running(3, 36);
   const [first] = world.members;

@@ -203,11 +203,16 @@ const flip: Scenario = {
   },
 };
 
-export const BROKER_FAULTS: readonly Scenario[] = [
+/** What a broker does to a record on its way, and after which the log goes on. */
+export const APPEND_FAULTS: readonly Scenario[] = [
   appendFault('drop'),
   appendFault('duplicate'),
   appendFault('reorder'),
   appendFault('alter'),
+];
+
+export const BROKER_FAULTS: readonly Scenario[] = [
+  ...APPEND_FAULTS,
   truncate,
   rollBack,
   vanish,

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import { readOptions } from './options.ts';
 import { shareVerification } from './shared-verification.ts';
-import { SCENARIOS, simulate } from './simulate.ts';
+import { ACTS, SCENARIOS, simulate } from './simulate.ts';
 import { Summary } from './summary.ts';
 
 const RUNS = 1000;
@@ -18,9 +18,10 @@ test(`${String(RUNS)} random interleavings keep one history, lose nothing and ac
   for (let seed = 1; seed <= RUNS; seed++) summary.add(await simulate(seed));
   for (const line of summary.lines()) context.diagnostic(line);
   for (const [scenario, count] of summary.scenarios) assert.ok(count >= 10, `${scenario} was hardly played`);
-  for (const [kind, { struck, shown }] of summary.kinds) {
+  for (const [kind, { struck, shown, amidFaults }] of summary.kinds) {
     assert.ok(struck >= STRUCK_AT_LEAST, `${kind} hardly struck`);
     assert.ok(shown >= SHOWN_AT_LEAST, `${kind} hardly showed`);
+    assert.ok(!ACTS.includes(kind) || amidFaults >= SHOWN_AT_LEAST, `${kind} hardly met a fault`);
   }
   assert.ok(summary.kills >= RUNS / 2, 'hardly anybody was killed');
   assert.ok(summary.receipts >= RUNS / 2, 'hardly any receipt was checked');

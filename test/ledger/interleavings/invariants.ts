@@ -62,8 +62,32 @@ export function incidentsOf(world: World): { member: SimulatedMember; incident: 
   );
 }
 
+export function alarmsAt({ view }: SimulatedMember): AlarmKind[] {
+  return view?.status().alarms.map(({ kind }) => kind) ?? [];
+}
+
 export function alarmsOf(world: World): AlarmKind[] {
-  return world.members.flatMap((member) => member.view?.status().alarms.map((alarm) => alarm.kind) ?? []);
+  return world.members.filter((member) => !isExcluded(world, member)).flatMap(alarmsAt);
+}
+
+export function isExcluded(world: World, { identity }: SimulatedMember): boolean {
+  return world.excluded.has(identity.name);
+}
+
+/** What members that were excluded while they did nothing wrong still wait to seal, or sealed too late: they tell that they no longer count. */
+export function assertExcludedTell(world: World): void {
+  for (const { author, id } of world.events) {
+    if (!isExcluded(world, author) || author.view?.proofState(id).state === 'final') continue;
+    assert.ok(
+      alarmsAt(author).includes('suspended'),
+      `event ${id} of an excluded member is neither final nor reported`,
+    );
+  }
+}
+
+/** What of an excluded member came too late, or before it knew, is told as such and is no accusation. */
+export function isLateWord(world: World, { kind, member }: Incident): boolean {
+  return (kind === 'suspended' || kind === 'unknown-member') && member !== undefined && world.excluded.has(member);
 }
 
 /** Whether a member tells anything that is not as it should be. */
@@ -101,9 +125,10 @@ function firstDifferentLeaf(one: Replica, two: Replica): number {
   return index;
 }
 
-/** Events that are not final for somebody, and for whom. */
+/** Events by members that count which are not final for somebody, and for whom. */
 export function unfinished(world: World): { id: string; author: SimulatedMember; at: SimulatedMember }[] {
-  return world.events.flatMap(({ id, author }) =>
+  const events = world.events.filter(({ author }) => !isExcluded(world, author));
+  return events.flatMap(({ id, author }) =>
     world.members.filter((at) => at.view?.proofState(id).state !== 'final').map((at) => ({ id, author, at })),
   );
 }
@@ -111,7 +136,7 @@ export function unfinished(world: World): { id: string; author: SimulatedMember;
 /** Members whose outbox takes a batch for one that is not on the ledger yet. */
 export function unsequenced(world: World): string[] {
   return world.members
-    .filter(({ sealStore }) => sealStore.unsequenced(1).length > 0)
+    .filter((member) => !isExcluded(world, member) && member.sealStore.unsequenced(1).length > 0)
     .map(({ identity }) => identity.name);
 }
 

@@ -170,7 +170,11 @@ const lostDisk: Scenario = {
 };
 
 /** The one peer that the member reaches gives one leaf twice and leaves out the next. */
-async function trustNobody(world: World, member: SimulatedMember, others: readonly SimulatedMember[]): Promise<void> {
+export async function trustNobody(
+  world: World,
+  member: SimulatedMember,
+  others: readonly SimulatedMember[],
+): Promise<void> {
   const honest = member.peers;
   const teller = honest.find((peer) => others.some(({ identity, view }) => identity.name === peer.member && view));
   if (teller === undefined) return;

@@ -6,10 +6,10 @@ import { unfinished } from './invariants.ts';
 import { once, type Scenario } from './scenario.ts';
 import { ROUND, type SimulatedMember, type World } from './world.ts';
 
-const ANSWERS: readonly AppendFault[] = ['refuse', 'acknowledgement-lost', 'request-lost', 'late'];
+export const ANSWERS: readonly AppendFault[] = ['refuse', 'acknowledgement-lost', 'request-lost', 'late'];
 
 /** Appends that fail in each honest way, with peers and the broker coming and going. */
-const network: Scenario = {
+export const network: Scenario = {
   name: 'network',
   kinds: ANSWERS,
   strikes: (world) => 1 + world.random.below(4),
@@ -24,7 +24,7 @@ const network: Scenario = {
   },
 };
 
-function togglePeers({ peers }: SimulatedMember): void {
+export function togglePeers({ peers }: SimulatedMember): void {
   for (const peer of peers) if (peer instanceof LocalPeer) peer.reachable = !peer.reachable;
 }
 

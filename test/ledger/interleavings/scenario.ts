@@ -10,9 +10,11 @@ export interface Strike {
   readonly harmless?: true;
   /** Name of a member that contradicts itself. */
   readonly liar?: string;
+  /** Of an act of the members: how many faults struck while it was under way. */
+  readonly faults?: number;
   /** Events that nothing on the ledger can bring back. */
   readonly lost?: ReadonlySet<string>;
-  /** Judges the run by this strike, once all has settled. @returns whether the fault showed with what is expected of it */
+  /** Judges the run by this strike, once all has settled. @returns whether the fault showed with what is expected of it, or the act came into force */
   readonly check?: () => boolean;
 }
 

@@ -8,6 +8,7 @@ import type { LedgerParameters, MemberKeys } from '../../../src/ledger/ledger-op
 import { MemoryBroker, MemoryTopic } from '../../../src/ledger/memory-topic.ts';
 import { parseSignerKey } from '../../../src/ledger/note-key.ts';
 import type { PeerClient } from '../../../src/ledger/peer.ts';
+import { TransportError, type TopicRead } from '../../../src/ledger/transport.ts';
 import { LocalPeer, makeConsortium, SILENT, testEvent, type TestConsortium, type TestMember } from '../consortium.ts';
 import { MemorySealStore } from '../memory-seal-store.ts';
 import type { Random } from './random.ts';
@@ -23,15 +24,31 @@ const PARAMETERS = {
 
 export class Killed extends Error {}
 
-/** A client whose process may be killed before or after an append. */
+/** A client whose process may be killed before or after an append, and whose way to the broker may be cut. */
 class WatchedTopic extends MemoryTopic {
+  reachable = true;
   onStep: (step: string) => void = () => {};
 
   override async append(value: Uint8Array): Promise<bigint> {
+    this.#assertReachable();
     this.onStep('before append');
     const offset = await super.append(value);
     this.onStep('after append');
     return offset;
+  }
+
+  override async read(args: Parameters<MemoryTopic['read']>[0]): Promise<TopicRead> {
+    this.#assertReachable();
+    return super.read(args);
+  }
+
+  override async endOffset(): Promise<bigint> {
+    this.#assertReachable();
+    return super.endOffset();
+  }
+
+  #assertReachable(): void {
+    if (!this.reachable) throw new TransportError('unavailable', 'the way to the broker is cut');
   }
 }
 
@@ -52,6 +69,8 @@ export class SimulatedMember {
   /** Durable steps left until the process dies; undefined: it lives. */
   #stepsToDeath: number | undefined;
   dead = false;
+  /** Reaches nobody and is reached by nobody. */
+  isCutOff = false;
   /** Durable steps so far, and how often it was killed in one. */
   steps = 0;
   kills = 0;
@@ -81,6 +100,13 @@ export class SimulatedMember {
     this.loseReplica();
   }
 
+  /** Takes its way to the brokers and to all peers, both directions, or gives it back. */
+  cutOff(isCutOff: boolean): void {
+    this.isCutOff = isCutOff;
+    this.topic.reachable = this.cosignatureTopic.reachable = !isCutOff;
+    for (const peer of this.peers) if (peer instanceof LocalPeer) peer.reachable = !isCutOff;
+  }
+
   #watch(): void {
     this.storage.onStep = this.cosignerStore.onStep = (step) => this.#countDown(step);
   }
@@ -92,6 +118,11 @@ export class SimulatedMember {
   /** Dies in the middle of a later step, before or after the `steps`-th durable operation from now. */
   killAfter(steps: number): void {
     this.#stepsToDeath = steps;
+  }
+
+  /** Takes back what `killAfter` has begun. */
+  spare(): void {
+    this.#stepsToDeath = undefined;
   }
 
   stop(fraction: number): void {
@@ -144,6 +175,8 @@ export class World {
   readonly trace: string[] = [];
   /** Keys that members have made for a rotation, by the new batch key: kept until it is in force. */
   readonly preparedKeys = new Map<string, TestMember>();
+  /** Names of members that were suspended or removed and did nothing wrong. */
+  readonly excluded = new Set<string>();
   /** Processes that had a batch appended by a peer, or perhaps so. */
   readonly relayed = new Set<LedgerEngine>();
   /** Looks at a member after each of its steps. */
@@ -167,9 +200,11 @@ export class World {
 
   /** All members but the named one, as it reaches them. */
   peersOf(name: string): LocalPeer[] {
-    return this.members
-      .filter(({ identity }) => identity.name !== name)
-      .map((other) => new LocalPeer(other.identity.name, () => (other.dead ? undefined : other.view)));
+    return this.members.filter(({ identity }) => identity.name !== name).map((other) => this.peer(other));
+  }
+
+  peer(other: SimulatedMember): LocalPeer {
+    return new LocalPeer(other.identity.name, () => (other.dead || other.isCutOff ? undefined : other.view));
   }
 
   async start(member: SimulatedMember, firstStart = false): Promise<void> {
@@ -272,14 +307,19 @@ export class World {
     for (const member of this.crew) if (member.engine === undefined) await this.start(member);
   }
 
-  /** Everybody up, nothing refused any more, and time for all timers: what can become final does. Ends early when `done` says so. */
-  async settle(rounds: number, done: () => boolean, roundMs = 700): Promise<void> {
+  /** Nothing is refused, and nobody is hindered any more. */
+  calm(): void {
     this.cosignatures.stalled = false;
     for (const member of this.members) {
       member.topic.broker.stalled = false;
       member.topic.broker.landHeld();
-      for (const peer of member.peers) if (peer instanceof LocalPeer) peer.reachable = true;
+      member.cutOff(false);
     }
+  }
+
+  /** Everybody up, nothing refused any more, and time for all timers: what can become final does. Ends early when `done` says so. */
+  async settle(rounds: number, done: () => boolean, roundMs = 700): Promise<void> {
+    this.calm();
     for (let round = 0; round < rounds && !(round > 1 && done()); round++) {
       await this.startAll();
       await this.round(roundMs);
