@@ -6,7 +6,14 @@ import type { LedgerLog } from './ledger-options.ts';
 import { buildConsistencyProof } from './merkle/proof.ts';
 import { VerificationError } from './merkle/verification-error.ts';
 import { parseVerifierKey } from './note-key.ts';
-import { formatNote, formatSignatureLine, parseNote, parseSignatureLine, verifyNote } from './note.ts';
+import {
+  formatNote,
+  formatSignatureLine,
+  MAXIMUM_SIGNATURES,
+  parseNote,
+  parseSignatureLine,
+  verifyNote,
+} from './note.ts';
 import { encodeUtf8 } from './encoding.ts';
 import type { AddCheckpointResult, PeerClient, WitnessClient } from './peer.ts';
 import type { Replica } from './replica.ts';
@@ -66,10 +73,12 @@ export class PeerExchange {
     return this.#outside;
   }
 
-  /** A final checkpoint with what outside witnesses put under it; nobody needs those for finality. */
+  /** A final checkpoint with what outside witnesses put under it, as far as there is room; nobody needs those for finality. */
   withOutside(note: Uint8Array, size: number): Uint8Array {
     const lines = [...this.#outside.values()].filter((found) => found.size === size).map((found) => found.lines);
-    return lines.length === 0 ? note : appendLines(note, lines.join(''));
+    if (lines.length === 0) return note;
+    const room = withRoom(note, lines.length);
+    return appendLines(room.note, lines.slice(0, room.lines).join(''));
   }
 
   /** Shows the own latest signed tree to every peer, and takes their cosignatures for it. */
@@ -196,6 +205,16 @@ function cosignatureLine(note: Uint8Array, lines: string, witness: WitnessClient
     if (error instanceof FormatError || error instanceof VerificationError) return undefined;
     throw error;
   }
+}
+
+/** The note without the last of its origin signatures, where more lines would not fit beside them: one, the serving member's, is enough. */
+function withRoom(note: Uint8Array, lines: number): { readonly note: Uint8Array; readonly lines: number } {
+  const { note: parsed, checkpoint } = parseSignedCheckpoint(note);
+  const origins = parsed.signatures.filter(({ name }) => name === checkpoint.origin);
+  const cosignatures = parsed.signatures.filter(({ name }) => name !== checkpoint.origin);
+  const room = MAXIMUM_SIGNATURES - cosignatures.length;
+  const kept = origins.slice(0, Math.max(1, room - lines));
+  return { note: formatNote(parsed.text, [...kept, ...cosignatures]), lines: room - kept.length };
 }
 
 /** The note with the log's own signatures alone: a witness looks at no others, and some refuse requests that are longer than 10 kB. */

@@ -140,6 +140,25 @@ describe('the client of outside witnesses', () => {
     }
   });
 
+  test('more of them than a note has room for leave it readable, with all that the members signed', async () => {
+    const { log, after } = await grownLog();
+    const { text } = parseSignedCheckpoint(after).note;
+    const witnesses = Array.from({ length: 120 }, (_, i): WitnessClient => {
+      const name = `witness-${String(i)}.example`;
+      const { signerKey, verifierKey } = generateSigningKey({ name, type: 0x04, seed: new Uint8Array(32).fill(i) });
+      const line = formatSignatureLine(cosign(text, parseSignerKey(signerKey), 1));
+      return { name, verifierKey, addCheckpoint: async () => ({ status: 200, cosignatures: `${line}\n` }) };
+    });
+    const { replica, finality } = log.engine;
+    const exchange = new PeerExchange({ peers: [], witnesses, replica, finality, clock: () => 0, log: SILENT });
+    await exchange.submitOutside(after);
+    assert.equal(exchange.outsideCosignatures().size, 120);
+    const { signatures } = parseSignedCheckpoint(exchange.withOutside(after, sizeOf(after))).note;
+    assert.equal(signatures.length, 100);
+    const before = parseSignedCheckpoint(after).note.signatures;
+    assert.deepEqual(signatures.slice(0, before.length), before);
+  });
+
   test('learns the witness’s size from 409 and comes back with the proof', async () => {
     const { log, before, after } = await grownLog();
     let signedWith = strangers;
