@@ -3,14 +3,12 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
-import { Registry } from 'prom-client';
 import { createCompliance } from './compliance/queries.ts';
 import type { Config } from './config/config.ts';
 import { parseYaml } from './config/parse-yaml.ts';
 import { createApp } from './gateway/app.ts';
 import { createOpenAuthenticator, type Authenticator } from './gateway/auth/authenticator.ts';
 import { createJwtAuthenticator } from './gateway/auth/jwt-authenticator.ts';
-import { createGatewayMetrics } from './gateway/metrics.ts';
 import type { Alarm, GatewayParts } from './gateway/parts.ts';
 import { createDeletionReader, createUpstreamHistory, createVersionReader } from './gateway/upstream-history.ts';
 import { createTerminologySender } from './gateway/terminology-client.ts';
@@ -21,6 +19,7 @@ import { currentAlarms } from './main/current-alarms.ts';
 import { openAgreedKeys, openReceivedDisclosures } from './main/counterparts.ts';
 import { LedgerStart, openLedger, openPeers } from './main/open-ledger.ts';
 import { openLogs } from './main/open-logs.ts';
+import { openMetrics } from './main/open-metrics.ts';
 import { openTopic } from './main/open-topic.ts';
 import { openUpstreams } from './main/open-upstreams.ts';
 import { enterLog } from './provenance/enter-log.ts';
@@ -161,7 +160,7 @@ async function compose(
     }),
     peers: openPeers(config),
     logger,
-    metrics: createGatewayMetrics(new Registry(), alarms),
+    metrics: openMetrics(config, { alarms, ledger: ledger.view, recorder }),
     alarms,
     clock,
     random,
