@@ -15,7 +15,7 @@ import type { PeerClient } from './peer.ts';
 import { isVoidLeaf, recordOf } from './replay.ts';
 import { fromJsonBytes, jsonBytes, type LedgerStorage } from './storage.ts';
 import { TILE_WIDTH } from './tile.ts';
-import { TransportError, type Topic, type TopicRecord } from './transport.ts';
+import { TransportError, type Topic } from './transport.ts';
 
 /** State key that stands while leaves came from a peer and no quorum has vouched for them yet; its value is the size that was there before. */
 const UNVERIFIED = 'bootstrap';
@@ -115,9 +115,20 @@ async function fetchRecord(
   return { record: recordOf(named, body ?? new Uint8Array()), bodyMissing: body === undefined };
 }
 
-/** A peer that cannot be reached only lacks what is asked: it is not the one that the replica is filled from. */
+/** A peer that cannot be reached only lacks what is asked: it is not the one that the replica is filled from. To wait for it at each pruned body would take days. */
 function blobsOf(peer: PeerClient): BlobSource {
-  return { blob: (hash) => peer.blob(hash).catch(() => undefined) };
+  let isReachable = true;
+  return {
+    blob: async (hash) => {
+      if (!isReachable) return undefined;
+      try {
+        return await peer.blob(hash);
+      } catch {
+        isReachable = false;
+        return undefined;
+      }
+    },
+  };
 }
 
 async function fetchBlob(source: BlobSource, hash: Uint8Array): Promise<Uint8Array | undefined> {
@@ -131,23 +142,41 @@ async function fetchBlob(source: BlobSource, hash: Uint8Array): Promise<Uint8Arr
  */
 async function alignTopic({ options, replica }: LedgerEngine): Promise<void> {
   const { topic } = options;
-  const records = await readLeft(topic, replica.head.size);
   const { size } = replica.head;
-  // The longest overlap first: a record that was sent twice could match a short one by chance.
-  for (let start = Math.max(0, size - records.length); start < size; start++) {
-    const overlap = size - start;
-    let same = 0;
-    while (same < overlap && encodeBase64(replica.tree.leafBytes(start + same)) === records[same]?.leaf) same++;
-    const last = records[overlap - 1];
-    if (same < overlap || last === undefined) continue;
-    replica.setTopicPosition(last.record.offset + 1n, { offset: last.record.offset, hash: sha256(last.record.value) });
-    return;
-  }
-  throw new LedgerError('unavailable', 'the topic goes on from no leaf of the peer’s tree');
+  const left = await readLeft(topic, size);
+  const leaves = left.map(({ leaf }) => leaf);
+  const own = Array.from({ length: leaves.length }, (_, i) =>
+    encodeBase64(replica.tree.leafBytes(size - leaves.length + i)),
+  );
+  const last = left[longestOverlap(own, leaves) - 1];
+  if (last === undefined) throw new LedgerError('unavailable', 'the topic goes on from no leaf of the peer’s tree');
+  replica.setTopicPosition(last.offset + 1n, { offset: last.offset, hash: last.valueHash });
 }
 
-async function readLeft(topic: Topic, limit: number): Promise<{ record: TopicRecord; leaf: string }[]> {
-  const left: { record: TopicRecord; leaf: string }[] = [];
+/**
+ * How many elements at the end of one list are those at the beginning of the other; the most, because a record that was sent twice could match a few by chance.
+ * In one pass (Knuth, Morris and Pratt): a topic may hold one record a hundred thousand times.
+ */
+function longestOverlap(ending: readonly string[], beginning: readonly string[]): number {
+  const shorter = [0];
+  const extend = (matched: number, next: string | undefined): number => {
+    let length = matched;
+    while (length > 0 && (length === beginning.length || beginning[length] !== next)) length = shorter[length - 1] ?? 0;
+    return beginning[length] === next ? length + 1 : length;
+  };
+  for (let i = 1; i < beginning.length; i++) shorter.push(extend(shorter[i - 1] ?? 0, beginning[i]));
+  return ending.reduce(extend, 0);
+}
+
+/** What is kept of a record that is left in the topic: all of them may be more than fits into memory. */
+interface LeftRecord {
+  readonly offset: bigint;
+  readonly valueHash: Uint8Array;
+  readonly leaf: string;
+}
+
+async function readLeft(topic: Topic, limit: number): Promise<LeftRecord[]> {
+  const left: LeftRecord[] = [];
   let next = 0n;
   try {
     next = (await topic.read({ fromOffset: 0n, maximumBytes: 1, waitMs: 0 })).startOffset;
@@ -159,7 +188,8 @@ async function readLeft(topic: Topic, limit: number): Promise<{ record: TopicRec
     const { records } = await topic.read({ fromOffset: next, maximumBytes: 1 << 20, waitMs: 0 });
     const last = records.at(-1);
     if (last === undefined) break;
-    for (const record of records) left.push({ record, leaf: encodeBase64(leafBytes(record.value)) });
+    for (const { offset, value } of records)
+      left.push({ offset, valueHash: sha256(value), leaf: encodeBase64(leafBytes(value)) });
     next = last.offset + 1n;
   }
   return left.slice(0, limit);

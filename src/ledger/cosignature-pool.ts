@@ -37,7 +37,7 @@ const TREES_PER_MEMBER = 128;
 export class CosignaturePool {
   readonly #origin: string;
   readonly #trees = new Map<string, SignedCheckpoint>();
-  /** Keys of the trees that each member signed, in the order they came. */
+  /** Keys of the trees that each member signed. */
   readonly #byMember = new Map<string, Set<string>>();
 
   constructor(origin: string) {
@@ -103,16 +103,18 @@ export class CosignaturePool {
     return signed;
   }
 
+  /** The smallest of the trees before goes: the largest is what the member signed last, and anybody can show its old ones again. */
   #bound(member: string, latest: SignedCheckpoint): void {
     const keys = this.#byMember.get(member) ?? new Set();
-    this.#byMember.set(member, keys.add(treeKey(latest.checkpoint)));
+    const newest = treeKey(latest.checkpoint);
+    this.#byMember.set(member, keys.add(newest));
     if (keys.size <= TREES_PER_MEMBER) return;
-    const [oldest] = keys;
-    if (oldest === undefined) return;
-    keys.delete(oldest);
-    const signed = this.#trees.get(oldest);
+    const sizeOf = (key: string): number => this.#trees.get(key)?.checkpoint.size ?? 0;
+    const smallest = [...keys].filter((key) => key !== newest).reduce((a, b) => (sizeOf(b) < sizeOf(a) ? b : a));
+    keys.delete(smallest);
+    const signed = this.#trees.get(smallest);
     signed?.signatures.delete(member);
-    if (signed?.signatures.size === 0) this.#trees.delete(oldest);
+    if (signed?.signatures.size === 0) this.#trees.delete(smallest);
   }
 }
 

@@ -1,4 +1,4 @@
-import { sha256 } from '../hash.ts';
+import { BodyHealing } from './body-healing.ts';
 import { formatEvidence } from './evidence-file.ts';
 import { saveEvidence } from './fork-watch.ts';
 import { encodeFrame, parseFrame } from './frame.ts';
@@ -32,11 +32,11 @@ const CONFLICT_SEARCH_LEAVES = 100_000;
 const CONFLICT_SEARCH_SLICE = 512;
 /** One is enough to suspend a member: whoever signs a flood of them must not keep the others searching. */
 const MOST_CONFLICTS_PROVEN = 8;
-const HEAL_PATIENCE_MS = 3000;
 
 /** Judges each record of the topic, appends it to the replica and draws the conclusions: incidents, evidence, read-back of own batches. */
 export class Intake {
   readonly #options: IntakeOptions;
+  readonly #healing: BodyHealing;
   readonly #readBack: ReadBack[] = [];
   #exactSends: boolean | undefined;
   #firstOtherMs: number | undefined;
@@ -45,6 +45,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#healing = new BodyHealing(options.peers);
     this.#lastCutMs = options.clock();
     const { head } = options.context.replica;
     if (head.lastOther > head.lastCut) this.#firstOtherMs = this.#lastCutMs;
@@ -77,7 +78,8 @@ export class Intake {
       throw new LedgerError('genesis-mismatch', 'the topic does not begin with the pinned genesis');
     }
     const first = judged;
-    if (judged.missingBody !== undefined) judged = (await this.#heal(record.value, judged.missingBody)) ?? judged;
+    const { missingBody, member = '' } = judged;
+    if (missingBody !== undefined) judged = (await this.#heal(record.value, missingBody, member)) ?? judged;
     context.replica.append(judged, { offset: record.offset, valueHash });
     this.#noteGovernance(index, judged);
     await this.#noteFaults(index, first, judged);
@@ -220,32 +222,16 @@ export class Intake {
     return undefined;
   }
 
-  /** A broker may have altered the body on its way to this member alone: whoever has the one that the header names is as good. */
-  async #heal(value: Uint8Array, bodyHash: Uint8Array): Promise<JudgedRecord | undefined> {
-    const { peers, context } = this.#options;
+  async #heal(value: Uint8Array, bodyHash: Uint8Array, member: string): Promise<JudgedRecord | undefined> {
     const frame = parseFrame(value);
     if (frame === undefined) return undefined;
-    for (const peer of peers) {
-      const body = await withPatience(peer.blob(bodyHash));
-      if (body === undefined || !sameHash(sha256(body), bodyHash)) continue;
-      try {
-        return judgeRecord(encodeFrame({ ...frame, body }), context);
-      } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-      }
+    const body = await this.#healing.find(bodyHash, member);
+    if (body === undefined) return undefined;
+    try {
+      return judgeRecord(encodeFrame({ ...frame, body }), this.#options.context);
+    } catch (error) {
+      if (error instanceof FormatError) return undefined;
+      throw error;
     }
-    return undefined;
-  }
-}
-
-async function withPatience(asked: Promise<Uint8Array | undefined>): Promise<Uint8Array | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), HEAL_PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([asked.catch(() => undefined), patience]);
-  } finally {
-    clearTimeout(timer);
   }
 }

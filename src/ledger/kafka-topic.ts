@@ -64,6 +64,7 @@ export class KafkaTopic implements Topic {
 
   constructor(options: KafkaTopicOptions) {
     mendIdleTimer();
+    refuseCompressed();
     this.#options = options;
     this.#kafka = new kafkajs.Kafka({ ...kafkaConfig(options), socketFactory: this.#sockets.open });
   }
@@ -115,6 +116,8 @@ export class KafkaTopic implements Topic {
       'min.insync.replicas': String(create.minimumInsyncReplicas),
       'unclean.leader.election.enable': 'false',
       'message.timestamp.type': 'LogAppendTime',
+      // The broker unpacks what a writer compressed: a compressed record would end the reading of every member.
+      'compression.type': 'uncompressed',
     };
     await admin.createTopics({
       waitForLeaders: true,
@@ -354,4 +357,13 @@ function mendIdleTimer(): void {
     if (this.pending.length > 0 || this.throttledUntil > Date.now()) schedule.call(this);
   };
   prototype.idleTimerMended = true;
+}
+
+/**
+ * kafkajs unpacks gzip by itself, whatever its size: 1 MB by a hostile writer becomes 1 GB in every member's memory. Safe to apply more than once.
+ */
+function refuseCompressed(): void {
+  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP] = (): never => {
+    throw new TransportError('compressed', 'a compressed record');
+  };
 }

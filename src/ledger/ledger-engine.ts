@@ -22,6 +22,7 @@ import type { LedgerStorage } from './storage.ts';
 import { RestoredBackupCheck } from './restored-backup.ts';
 import { relayThrough } from './relay.ts';
 import { makeSigning, type Signing } from './signing.ts';
+import { steadyClock } from './steady-clock.ts';
 
 export interface EngineOptions extends Omit<LedgerNodeOptions, 'dataDir' | 'random'> {
   readonly storage: LedgerStorage;
@@ -63,8 +64,10 @@ export class LedgerEngine {
   readonly startedMs: number;
 
   constructor(options: EngineOptions) {
-    const { storage, clock, seed, log, peers } = options;
-    this.options = options;
+    const { storage, seed, log, peers } = options;
+    // Incidents and cosignatures tell the time that it is; all else measures how much has passed.
+    const clock = steadyClock(options.clock);
+    this.options = { ...options, clock };
     this.genesis = parseGenesis(options.genesis);
     this.startedMs = clock();
     this.#finalMs = this.startedMs;
@@ -75,13 +78,14 @@ export class LedgerEngine {
       peers,
       firstStart: options.firstStart === true,
     });
-    this.replica = new Replica({ storage, clock, seed });
+    this.replica = new Replica({ storage, clock: options.clock, seed });
     this.governance = new GovernanceLog(this.genesis, this.replica, storage);
     this.signing = makeSigning(options, {
       genesis: this.genesis,
       replica: this.replica,
       governance: this.governance,
       parameters: () => this.parameters,
+      timer: clock,
     });
     const cosigner = this.signing?.cosigner;
     this.finality = new Finality({

@@ -14,7 +14,10 @@ export interface SealerOptions {
   readonly store: SealStore;
   readonly topic: Topic;
   readonly parameters: LedgerParameters;
+  /** Never goes back. */
   readonly clock: () => number;
+  /** The one by which the store notes when events were committed; it may. */
+  readonly commitClock: () => number;
   readonly log: LedgerLog;
   /** Builds and signs the batch that follows `head`; undefined while this member may not sign. */
   readonly buildBatch: (head: WriterHead, events: readonly Uint8Array[]) => SealedBatch | undefined;
@@ -74,7 +77,8 @@ export class Sealer {
     const { events, oldestMs } = this.#options.store.backlog();
     if (events === 0 || oldestMs === undefined) return undefined;
     if (events >= MAXIMUM_BATCH_EVENTS) return 0;
-    return Math.max(0, oldestMs + this.#options.parameters.lingerMs - this.#options.clock());
+    const ageMs = this.#options.commitClock() - oldestMs;
+    return ageMs < 0 ? 0 : Math.max(0, this.#options.parameters.lingerMs - ageMs);
   }
 
   /** Seals one batch if one is due; true if it did. */

@@ -29,6 +29,8 @@ interface SigningContext {
   readonly replica: Replica;
   readonly governance: GovernanceLog;
   readonly parameters: () => LedgerParameters;
+  /** For timers: never goes back, while the options' clock tells the time that it is. */
+  readonly timer: () => number;
 }
 
 /**
@@ -59,7 +61,7 @@ export function makeSigning(options: EngineOptions, context: SigningContext): Si
 
 function makeSealer(
   options: EngineOptions,
-  { genesis, parameters }: SigningContext,
+  { genesis, parameters, timer }: SigningContext,
   { member, writer, sealStore }: { readonly member: string; readonly writer: string; readonly sealStore: SealStore },
   inForce: () => NoteSigner | undefined,
 ): Sealer {
@@ -68,7 +70,8 @@ function makeSealer(
     store: sealStore,
     topic,
     parameters: parameters(),
-    clock,
+    clock: timer,
+    commitClock: clock,
     log,
     buildBatch: (head, events) => {
       const signer = inForce();
@@ -96,8 +99,8 @@ function makeCosigner(
 }
 
 function makeCutter(
-  { topic, clock }: EngineOptions,
-  { genesis, governance, parameters }: SigningContext,
+  { topic }: EngineOptions,
+  { genesis, governance, parameters, timer: clock }: SigningContext,
   member: string,
   signer: () => NoteSigner | undefined,
 ): Cutter {

@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import kafkajs from 'kafkajs';
 import type { KafkaCluster } from '../../src/demo/kafka-cluster.ts';
 import { sha256 } from '../../src/hash.ts';
 import { KafkaTopic } from '../../src/ledger/kafka-topic.ts';
@@ -217,10 +219,29 @@ describe('a Kafka topic on one broker that lies, forgets or falls', { skip: skip
     assert.equal((await look(brokers, topic, 20, { anchor, forMs: 8_000 })).code, 'anchor-mismatch');
   });
 
-  test('records compressed by the broker are refused', async () => {
-    const topic = await makeTopic(brokers, { 'compression.type': 'lz4' });
-    await fill(brokers, topic, ['a'.repeat(300)]);
-    assert.equal((await look(brokers, topic, 0)).code, 'compressed');
+  for (const codec of ['lz4', 'gzip'])
+    test(`records compressed by the broker with ${codec} are refused`, async () => {
+      const topic = await makeTopic(brokers, { 'compression.type': codec });
+      await fill(brokers, topic, ['a'.repeat(300)]);
+      assert.equal((await look(brokers, topic, 0)).code, 'compressed');
+    });
+
+  test('a record that a writer compressed stands unpacked in a topic that was made here', async () => {
+    const create = { replicationFactor: 1, minimumInsyncReplicas: 1 };
+    const opened = await openTopic(brokers, uniqueName('ledger'), { create });
+    const { name } = await opened.describe();
+    const producer = await plainProducer(brokers);
+    // What is refused in reading is lent to this one writer.
+    const refused = kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP];
+    kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP] = () => ({
+      compress: (encoder: { buffer: Buffer }) => gzipSync(encoder.buffer),
+    });
+    const message = { partition: 0, value: 'a'.repeat(300) };
+    await producer.send({ topic: name, compression: kafkajs.CompressionTypes.GZIP, messages: [message] });
+    kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP] = refused;
+    await producer.disconnect();
+    assert.deepEqual(await readAll(opened, 0, { want: 1 }), { values: ['a'.repeat(300)], code: undefined });
+    await opened.close();
   });
 
   test('a record that is too large is not stored and the next one is', async () => {

@@ -81,6 +81,21 @@ test('a signature by a key that was rotated away before the tree’s size does n
   assert.deepEqual(early.cosigners(signed, after), ['hospital', 'clinics']);
 });
 
+test('old notes that somebody shows again do not push out what a member signed last', () => {
+  const { keys, member } = memberKeys('hospital', ORIGIN);
+  const membership: Membership = { members: [{ ...member, active: true, formerBatchKeys: [] }], quorum: 1 };
+  const note = (size: number): Uint8Array => {
+    const text = formatCheckpoint({ origin: ORIGIN, size, root: sha256(new Uint8Array(1)) });
+    return formatNote(text, [cosign(text, parseSignerKey(keys.cosigner), 1)]);
+  };
+  const pool = new CosignaturePool(ORIGIN);
+  const latest = pool.add(note(1000), membership)?.signed;
+  assert.ok(latest !== undefined);
+  for (let size = 1; size <= 300; size++) pool.add(note(size), membership);
+  assert.deepEqual(pool.cosigners(latest, membership), ['hospital']);
+  assert.ok(pool.trees().length < 200);
+});
+
 test('the empty tree is nobody’s to sign', () => {
   const { keys, member } = memberKeys('hospital', ORIGIN);
   const text = formatCheckpoint({ origin: ORIGIN, size: 0, root: sha256(new Uint8Array(1)) });
