@@ -7,7 +7,8 @@ import { parseGenesis } from '../ledger/genesis.ts';
 import type { Change } from '../ledger/governance-change.ts';
 import { buildGovernance, proposalNonce } from '../ledger/governance-record.ts';
 import type { GovernanceAct } from '../ledger/governance-record.ts';
-import { parseSignerKey } from '../ledger/note-key.ts';
+import { batchSigner, makeKeyring } from '../ledger/keyring.ts';
+import { parseSignerKey, type NoteSigner } from '../ledger/note-key.ts';
 import { CommandError } from './command-error.ts';
 import { assentToEpoch } from './epoch-assent.ts';
 import { addChangeOptions, changeFrom } from './governance-change-options.ts';
@@ -16,6 +17,7 @@ import { findProposal } from './governance-proposal.ts';
 import { print, printJson } from './print.ts';
 import { readInput } from './read-input.ts';
 import { runAction } from './run-action.ts';
+import { hasStoredLedger, withStoredLedger } from './stored-ledger.ts';
 import { withTopic } from './with-topic.ts';
 
 interface ActOptions {
@@ -76,13 +78,39 @@ function assent(config: Config, change: Change, { newGenesis }: ActOptions): voi
   assentToEpoch(config, change, readInput(newGenesis));
 }
 
-/** Signs with the configured batch key and appends to the configured topic; whether it counts, `show` tells once it was read back. */
+/** Signs with the batch key in force and appends to the configured topic; whether it counts, `show` tells once it was read back. */
 async function publish(config: Config, { out }: ActOptions, act: GovernanceAct): Promise<string> {
-  const signer = parseSignerKey(config.ledger.keys.batch.reveal());
-  const { frame, id } = buildGovernance({ log: originOf(config), member: config.member, act, signer });
+  const { frame, id } = buildGovernance({
+    log: originOf(config),
+    member: config.member,
+    act,
+    signer: signerInForce(config),
+  });
   if (out === undefined) await withTopic(config, (topic) => topic.append(frame));
   else writeFileSync(out, frame);
   return id;
+}
+
+/**
+ * The key that counts where the own replica stands: after a rotation it is the next one; the configured one while there is no replica.
+ * @throws {CommandError} false: none does, and what it signed would be refused by every member
+ */
+function signerInForce(config: Config): NoteSigner {
+  const { keys, nextKeys } = config.ledger;
+  const held = [keys, ...(nextKeys === undefined ? [] : [nextKeys])].map(({ batch, origin, cosigner }) => {
+    return { batch: batch.reveal(), origin: origin.reveal(), cosigner: cosigner.reveal() };
+  });
+  if (!hasStoredLedger(config)) return parseSignerKey(keys.batch.reveal());
+  const keyring = makeKeyring(originOf(config), config.member, held);
+  const signer = withStoredLedger(config, ({ governance, replica }) => {
+    return batchSigner(keyring, governance, config.member, replica.head.size);
+  });
+  if (signer === undefined)
+    throw new CommandError(
+      'false',
+      `${config.member} is no active member of this log, or the configuration has none of its keys in force`,
+    );
+  return signer;
 }
 
 function originOf(config: Config): string {

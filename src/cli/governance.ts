@@ -71,7 +71,10 @@ function asking(command: Command): Command {
 async function fetchReport(options: AskOptions): Promise<GovernanceReport> {
   const response = await get(`${gatewayBase(options)}/ledger/governance`);
   if (response.status !== 200) throw new CommandError('not-reachable', `the gateway answered ${response.status}`);
-  return (await response.json()) as GovernanceReport;
+  const report: unknown = await response.json().catch(() => undefined);
+  if (typeof report !== 'object' || report === null || !('proposals' in report))
+    throw new CommandError('not-reachable', `what answers at ${gatewayBase(options)} gives no governance report`);
+  return report as GovernanceReport;
 }
 
 function found({ proposals }: GovernanceReport, id: string): ProposalReport {

@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 import { canonicalJsonBytes, type LedgerJson } from '../ledger/canonical-json.ts';
 import { decodeBase64, decodeBase64Url, encodeBase64 } from '../ledger/encoding.ts';
+import { readOrUndefined } from '../ledger/format-error.ts';
 import { memberJson, parseMember, type Member } from '../ledger/genesis.ts';
 import { acceptanceText, buildAcceptance } from '../ledger/governance-record.ts';
 import { parseNote, verifyNote } from '../ledger/note.ts';
@@ -31,7 +32,7 @@ export function memberFile(args: {
       batchKey: batch.key.text,
       originKey: originSigner.key.text,
       cosignerKey: parseSignerKey(read('cosigner')).key.text,
-      agreementKey: encodeBase64(agreementPublicKey(decodeBase64(read('agreement')))),
+      agreementKey: encodeBase64(agreementPublicKey(join(args.keyDir, 'agreement.key'))),
     },
     args.origin,
   );
@@ -48,7 +49,7 @@ export function readMemberFile(file: string): { readonly member: LedgerJson; rea
     if (cause instanceof CommandError) throw cause;
     throw new CommandError('unreadable', `${file}: not JSON`, { cause });
   }
-  const { member, acceptance } = parsed as { readonly member?: LedgerJson; readonly acceptance?: LedgerJson };
+  const { member, acceptance } = (parsed ?? {}) as { readonly member?: LedgerJson; readonly acceptance?: LedgerJson };
   if (member === undefined || acceptance === undefined)
     throw new CommandError('unreadable', `${file}: not a member file`);
   return { member, acceptance };
@@ -68,7 +69,9 @@ export function acceptedMember(file: string, origin: string): Member {
   return member;
 }
 
-function agreementPublicKey(secret: Uint8Array): Uint8Array {
+function agreementPublicKey(file: string): Uint8Array {
+  const secret = readOrUndefined(() => decodeBase64(readInputText(file).trim()));
+  if (secret?.length !== 32) throw new CommandError('unreadable', `${file}: not an X25519 key of 32 bytes in base64`);
   const key = createPrivateKey({ key: Buffer.concat([X25519_PREFIX, secret]), format: 'der', type: 'pkcs8' });
   return decodeBase64Url(createPublicKey(key).export({ format: 'jwk' }).x ?? '');
 }

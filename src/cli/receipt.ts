@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { CommandError } from './command-error.ts';
-import { gatewayBase, get } from './gateway-client.ts';
+import { gatewayBase, get, refusalText } from './gateway-client.ts';
 import type { GatewayOptions } from './gateway-client.ts';
 import { print } from './print.ts';
 import { runAction } from './run-action.ts';
@@ -46,18 +46,12 @@ export function receiptCommand(program: Command): void {
 async function fetchReceipt(url: string, untilMs: number): Promise<string> {
   for (;;) {
     const response = await get(url);
-    const text = await response.text();
-    if (response.status === 200) return text;
+    if (response.status === 200) return response.text();
     if (response.status === 404) throw new CommandError('false', 'this member knows no such event');
-    if (response.status === 410) throw new CommandError('incomplete', prunedText(text));
+    // It no longer keeps the body of the batch, and says whom to ask.
+    if (response.status === 410) throw new CommandError('incomplete', await refusalText(response));
     if (response.status !== 202) throw new CommandError('not-reachable', `the gateway answered ${response.status}`);
     if (Date.now() >= untilMs) throw new CommandError('incomplete', 'the event is not final yet; try again, or --wait');
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-}
-
-/** What the gateway says of a batch whose body it no longer keeps: whom to ask. */
-function prunedText(outcome: string): string {
-  const issue = (JSON.parse(outcome) as { issue?: { details?: { text?: unknown } }[] }).issue?.[0];
-  return typeof issue?.details?.text === 'string' ? issue.details.text : 'the gateway answered 410';
 }

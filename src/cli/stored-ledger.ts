@@ -21,6 +21,11 @@ export interface StoredLedger {
   readonly finalSize: number;
 }
 
+/** Whether this gateway has begun to follow the log. */
+export function hasStoredLedger(config: Config): boolean {
+  return existsSync(join(ledgerFolder(config.dataDir, readInput(config.ledger.genesis)), 'replica.db'));
+}
+
 /** @throws {CommandError} unreadable: the gateway has no replica yet @throws {LedgerError} damaged */
 export function withStoredLedger<T>(config: Config, work: (stored: StoredLedger) => T): T {
   const bytes = readInput(config.ledger.genesis);

@@ -25,7 +25,10 @@ export function verifyCommand(program: Command): void {
     .argument('<receipt>', 'receipt file')
     .option('--genesis <file>', 'genesis file of the consortium; checks inclusion, quorum and author')
     .option('--policy <file>', 'C2SP tlog-policy file; alone it leaves the author unchecked')
-    .option('--history <file>', "the log's governance history, instead of the receipt's own")
+    .option(
+      '--history <file>',
+      "the log's governance history, instead of the receipt's own; with --epoch, where members or keys changed later",
+    )
     .option(
       '--epoch <file>',
       'epoch file that ended the log: no checkpoint beyond that end counts; needs --new-genesis',
@@ -68,7 +71,7 @@ export function verifyCommand(program: Command): void {
 }
 
 function factsText(facts: ReceiptFacts): string[] {
-  const when = facts.cosignedSeconds === undefined ? '' : ` by ${new Date(facts.cosignedSeconds * 1000).toISOString()}`;
+  const when = facts.cosignedSeconds === undefined ? '' : ` by ${timeText(facts.cosignedSeconds)}`;
   const author =
     facts.author === AUTHOR_NOT_CHECKED
       ? AUTHOR_NOT_CHECKED
@@ -79,6 +82,12 @@ function factsText(facts: ReceiptFacts): string[] {
     `quorum: ${facts.cosigners.join(', ')}${when}`,
     `author: ${author}`,
   ];
+}
+
+/** A cosigner may claim any second, also one that no calendar here reaches. */
+function timeText(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? `second ${seconds}` : date.toISOString();
 }
 
 function factsJson(facts: ReceiptFacts): object {

@@ -57,7 +57,8 @@ export const AUTHOR_NOT_CHECKED = 'not checked';
  * @param args.genesis the genesis file that the caller pins
  * @param args.policy  a tlog-policy file; alone it leaves the author unchecked, beside a genesis both must hold
  * @param args.history governance history from the genesis on; taken from the receipt itself when left out
- * @param args.ended   where the log is known to have ended: the epoch file and the next log's genesis; no checkpoint beyond that end counts
+ * @param args.ended   where the log is known to have ended: the epoch file and the next log's genesis; no checkpoint beyond that end counts. It may
+ *   take the history of the whole log to check it
  * @param args.checkNote how signatures are checked; by default with WebCrypto
  * @throws {FormatError} something is no file of its kind at all
  * @throws {VerificationError} the receipt does not hold; `malformed-receipt` where a part of it cannot even be read
@@ -82,8 +83,8 @@ export async function verifyReceipt(args: {
   verifyPath(receipt, header, checkpoint);
   const state = genesis && (await governanceOf(genesis, args.history, receipt, checkNote));
   if (state !== undefined && args.ended !== undefined) {
-    const { previous } = await verifyEpoch({ ...args.ended, state, checkNote });
-    if (checkpoint.size > (previous?.size ?? 0))
+    const endSize = await endOf(args.ended, state, args.history === undefined, checkNote);
+    if (checkpoint.size > endSize)
       throw new VerificationError('log-ended', 'the checkpoint lies beyond the end that the members gave this log');
   }
   const policies = [
@@ -147,6 +148,27 @@ async function governanceOf(
   } catch (cause) {
     if (cause instanceof FormatError) throw unreadablePart(cause);
     throw cause;
+  }
+}
+
+/** Size at which the members ended the log. @param isPartial whether `state` ends where the receipt's own history does */
+async function endOf(
+  ended: { readonly epoch: Uint8Array; readonly genesis: Uint8Array },
+  state: GovernanceState,
+  isPartial: boolean,
+  checkNote: CheckNote,
+): Promise<number> {
+  try {
+    const { previous } = await verifyEpoch({ ...ended, state, checkNote });
+    return previous?.size ?? 0;
+  } catch (cause) {
+    // Who ended the log may have joined it, or changed keys, after this receipt.
+    const isUnknown =
+      cause instanceof VerificationError &&
+      ['unknown-member', 'suspended', 'bad-signature', 'no-quorum'].includes(cause.code);
+    if (!isPartial || !isUnknown) throw cause;
+    const text = 'the epoch does not hold by the receipt’s own history; give the history of the whole log (--history)';
+    throw new VerificationError('history-broken', text, { cause });
   }
 }
 

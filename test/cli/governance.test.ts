@@ -93,7 +93,7 @@ async function enact(...args: readonly string[]): Promise<GovernanceReport> {
   assert.fail(await concordat('governance', 'show', proposal.slice(0, 12), '--config', fileOf('b')));
 }
 
-describe('concordat governance', { timeout: 120_000 }, () => {
+describe('concordat governance', { timeout: 240_000 }, () => {
   const running: { upstream?: Upstream; gateways: RunningGateway[] } = { gateways: [] };
   before(async () => {
     foundConsortium({
@@ -172,6 +172,26 @@ describe('concordat governance', { timeout: 120_000 }, () => {
       await concordat('governance', 'show', id.slice(0, 12), '--config', fileOf('b')),
       /^status: rejected$/m,
     );
+  });
+
+  test('once its keys have changed, a member acts with the new ones', async () => {
+    const keys = join(folder, 'renewed');
+    const made = ['batch', 'origin', 'cosigner', 'agreement'] as const;
+    for (const kind of made) {
+      const key = makeKey({ kind, member: 'a', origin, random: (length) => new Uint8Array(randomBytes(length)) });
+      writeKeyFile(join(keys, `${kind}.key`), key.secret);
+    }
+    const file = join(folder, 'a.json');
+    await concordat('governance', 'accept', '--origin', origin, '--member', 'a', '--keys', keys, '--out', file);
+    const config = JSON.parse(readFileSync(fileOf('a'), 'utf8')) as { ledger: Record<string, unknown> };
+    config.ledger['nextKeys'] = Object.fromEntries(made.map((kind) => [kind, { file: join(keys, `${kind}.key`) }]));
+    writeFileSync(fileOf('a'), JSON.stringify(config));
+    await running.gateways[0]?.close();
+    running.gateways[0] = await startGateway(loadConfig(fileOf('a')));
+    await enact('rotate-key', '--member-file', file, '--grace', '0');
+    const id = await propose('change-quorum', '--quorum', '4/5');
+    await until(async () => (await report()).proposals.some((proposal) => proposal.id === id));
+    await concordat('governance', 'vote', id, 'no', '--config', fileOf('b'));
   });
 
   test('a member joins with a file that it signed itself', async () => {

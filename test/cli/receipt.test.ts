@@ -15,7 +15,8 @@ describe('concordat receipt', () => {
     else if (letter === 'G') {
       const text = 'no longer kept here; ask payer';
       response.writeHead(410).end(JSON.stringify(operationOutcome([{ severity: 'error', code: 'deleted', text }])));
-    } else response.writeHead(404).end();
+    } else if (letter === 'H') response.writeHead(410).end('<html>gone</html>');
+    else response.writeHead(404).end();
   });
   before(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)));
   after(() => server.close());
@@ -33,5 +34,10 @@ describe('concordat receipt', () => {
     assert.equal(pending?.code, 3);
     assert.equal(pruned?.code, 3);
     assert.match(pruned?.stderr ?? '', /ask payer/);
+  });
+
+  test('an answer that is none of ours, such as a proxy’s, is told in one line', async () => {
+    const { code, stderr } = await receipt('H');
+    assert.deepEqual([code, stderr], [3, 'concordat: the gateway answered 410\n']);
   });
 });

@@ -1,9 +1,11 @@
 import type { LedgerJson } from '../../../src/ledger/canonical-json.ts';
 import { canonicalJsonBytes } from '../../../src/ledger/canonical-json.ts';
+import { formatCheckpoint } from '../../../src/ledger/checkpoint.ts';
 import { cosign } from '../../../src/ledger/cosignature.ts';
 import { decodeUtf8, encodeBase64, encodeUtf8 } from '../../../src/ledger/encoding.ts';
 import { formatEvidence } from '../../../src/ledger/evidence-file.ts';
 import { changeJson } from '../../../src/ledger/governance-change.ts';
+import type { Change } from '../../../src/ledger/governance-change.ts';
 import { formatNote, signText } from '../../../src/ledger/note.ts';
 import { acceptanceOf, admission, rotation } from './consortium.ts';
 import { RawGovernance } from './raw-governance.ts';
@@ -138,6 +140,13 @@ function changeCases(): ReceiptCase[] {
       enacting({ kind: 'change-quorum', quorum: { denominator: 3, numerator: 2 } }),
     ),
     refused('the parameters in force', 'history-broken', enacting({ kind: 'change-parameters', parameters })),
+    refused('a name that was removed', 'history-broken', (raw) => {
+      raw.enact({ kind: 'remove', ground: { freeze: 1 }, member: 'c' }, {}, ['a', 'b']);
+      raw.cut();
+      raw.log.members.pop();
+      raw.enact(changeJson({ ...rotation('c', ORIGIN, 'again').change, kind: 'admit' } as Change), {}, ['a', 'b']);
+      raw.cut();
+    }),
     refused('a grace of too many leaves', 'malformed-governance', enacting({ ...rotate, graceLeaves: 10_000_001 })),
     refused('a ground that is none', 'malformed-json', enacting({ kind: 'suspend', member: 'c', ground: {} })),
     refused(
@@ -190,6 +199,49 @@ function evidenceCases(): ReceiptCase[] {
     refused('a lie by somebody else', 'unknown-member', suspending(lie, 'b')),
     refused('evidence that cannot be read', 'malformed-json', suspending(encodeBase64(encodeUtf8(edited)))),
     refused('a lie that the member never signed', 'bad-signature', suspending(forgedLie())),
+    ...treeCases(suspending),
+  ];
+}
+
+/** Two trees that `c` signed, the first of two leaves. @param lines beyond the third, in the second */
+function treesBy(first: SmallLog, second: SmallLog, connection?: { root: Uint8Array; path: Uint8Array[] }, lines = '') {
+  const signed = (log: SmallLog, more: string): Uint8Array => {
+    const text = `${formatCheckpoint({ origin: ORIGIN, size: log.size, root: log.root() })}${more}`;
+    return formatNote(text, [cosign(text, log.member('c').cosigner, 7)]);
+  };
+  const sides = { first: signed(first, ''), second: signed(second, lines) };
+  return encodeBase64(formatEvidence({ kind: 'two-trees', member: 'c', ...sides, connection }));
+}
+
+function treeCases(suspending: (evidence: string) => (raw: RawGovernance) => void): ReceiptCase[] {
+  const [left, right, longer] = [new SmallLog(names), new SmallLog(names), new SmallLog(names)];
+  left.appendCut('a');
+  right.appendCut('b');
+  longer.appendCut('b');
+  longer.appendCut('a');
+  const path = longer.consistencyProof(2);
+  const there = { root: longer.root(2), path };
+  return [
+    historyCase('two trees of one size', { author: 'a' }, suspending(treesBy(left, right))),
+    historyCase(
+      'two trees, one with a line too many',
+      { author: 'a' },
+      suspending(treesBy(left, right, undefined, 'more\n')),
+    ),
+    historyCase('two trees of two sizes', { author: 'a' }, suspending(treesBy(left, longer, there))),
+    refused('one tree twice', 'no-contradiction', suspending(treesBy(left, left))),
+    refused(
+      'two trees of which one begins with the other',
+      'no-contradiction',
+      suspending(treesBy(right, longer, there)),
+    ),
+    refused('two trees that nothing connects', 'no-contradiction', suspending(treesBy(left, longer))),
+    refused(
+      'two trees and a wrong connection',
+      'root-mismatch',
+      suspending(treesBy(left, longer, { root: left.root(), path })),
+    ),
+    refused('two trees in the wrong order', 'size-range', suspending(treesBy(longer, left, there))),
   ];
 }
 

@@ -65,6 +65,13 @@ export class RawGovernance {
     this.#checkpoints.push(checkpoint(this.log.size));
   }
 
+  /** The records that a piece of work appends, which the history then leaves out. */
+  collect(work: () => void): readonly { readonly header: Uint8Array; readonly body: Uint8Array }[] {
+    const before = this.#records.length;
+    work();
+    return this.#records.splice(before);
+  }
+
   history(): Uint8Array {
     const readNode = nodeReader(this.log.leafHashes);
     return buildHistory({ records: this.#records, checkpoints: this.#checkpoints, readNode });

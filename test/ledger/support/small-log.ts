@@ -79,7 +79,7 @@ export function exampleEvent(seed: string, kind: LedgerEventKind = 'received'): 
 
 /** A log in memory, built with the formats alone: for the tests of whoever checks one. */
 export class SmallLog {
-  readonly members: readonly SigningMember[];
+  readonly members: SigningMember[];
   readonly genesis: Uint8Array;
   readonly records: Uint8Array[] = [];
   readonly leafHashes: Uint8Array[] = [];
