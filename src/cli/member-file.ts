@@ -1,16 +1,13 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 import { canonicalJsonBytes, type LedgerJson } from '../ledger/canonical-json.ts';
-import { decodeBase64, decodeBase64Url, encodeBase64 } from '../ledger/encoding.ts';
+import { decodeBase64, encodeBase64 } from '../ledger/encoding.ts';
 import { memberJson, parseMember, type Member } from '../ledger/genesis.ts';
 import { acceptanceText, buildAcceptance } from '../ledger/governance-record.ts';
 import { parseNote, verifyNote } from '../ledger/note.ts';
 import { parseSignerKey } from '../ledger/note-key.ts';
+import { agreementPublicKey } from '../provenance/peer-tag.ts';
 import { CommandError } from './command-error.ts';
 import { readInputText } from './read-input.ts';
-
-/** DER of PKCS #8 before the 32 bytes of an X25519 key (RFC 8410). */
-const X25519_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
 /**
  * What others need to admit a member or its new keys: the public keys, and the member's signature that they are its own. No secret.
@@ -66,9 +63,4 @@ export function acceptedMember(file: string, origin: string): Member {
   if (note.text !== acceptanceText(origin, member) || verifyNote(note, keys).length < keys.length)
     throw new CommandError('false', `${file}: is not the member’s own acceptance of ${origin}`);
   return member;
-}
-
-function agreementPublicKey(secret: Uint8Array): Uint8Array {
-  const key = createPrivateKey({ key: Buffer.concat([X25519_PREFIX, secret]), format: 'der', type: 'pkcs8' });
-  return decodeBase64Url(createPublicKey(key).export({ format: 'jwk' }).x ?? '');
 }

@@ -93,7 +93,7 @@ async function enact(...args: readonly string[]): Promise<GovernanceReport> {
   assert.fail(await concordat('governance', 'show', proposal.slice(0, 12), '--config', fileOf('b')));
 }
 
-describe('concordat governance', { timeout: 120_000 }, () => {
+describe('concordat governance', { timeout: 240_000 }, () => {
   const running: { upstream?: Upstream; gateways: RunningGateway[] } = { gateways: [] };
   before(async () => {
     foundConsortium({
@@ -189,6 +189,19 @@ describe('concordat governance', { timeout: 120_000 }, () => {
       ['a', 'b', 'c'],
     );
     assert.equal(joined.quorum, 3);
+    const { ledger } = JSON.parse(readFileSync(fileOf('a'), 'utf8')) as { ledger: { peers: object[] } };
+    const later = join(folder, 'later.yaml');
+    const peers = ['c', 'd'].map((member) => ({ member, url: 'http://127.0.0.1:9/ledger' }));
+    const config = JSON.parse(readFileSync(fileOf('a'), 'utf8')) as object;
+    writeFileSync(later, JSON.stringify({ ...config, ledger: { ...ledger, peers } }));
+    const { warnings } = JSON.parse(await concordat('check-config', later, '--json')) as {
+      warnings: { path: string }[];
+    };
+    assert.deepEqual(
+      warnings.map(({ path }) => path),
+      ['ledger.peers[1].member', 'auth.mode'],
+      'the own replica knows who was admitted',
+    );
   });
 
   test('the others open an epoch without the topic, and whoever pins the old genesis can check it', async () => {
