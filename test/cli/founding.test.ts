@@ -311,6 +311,37 @@ describe('concordat check-config', () => {
   });
 });
 
+test('governance on a topic that cannot be reached ends with 4, the reason and no address', async () => {
+  const keys = Object.fromEntries(
+    ['batch', 'origin', 'cosigner', 'agreement'].map((kind) => [kind, { file: join(out, 'hospital', `${kind}.key`) }]),
+  );
+  const topic = { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' };
+  const file = join(folder, 'no-broker.json');
+  const config = {
+    member: 'hospital',
+    writer: 'hospital-1',
+    dataDir: join(folder, 'data'),
+    upstreams: { ehr: { url: 'http://127.0.0.1:9/fhir' } },
+    auth: { mode: 'open' },
+    validation: { packagesDir: join(root, 'profiles'), rules },
+    provenance: { masterKey: { file: join(out, 'hospital', 'master.key') } },
+    ledger: { genesis: join(out, 'genesis.json'), keys, topic, cosignatureTopic: { ...topic, topic: 'other' } },
+  };
+  writeFileSync(file, JSON.stringify(config));
+  const { code, stderr } = await runCli([
+    'governance',
+    'propose',
+    'change-quorum',
+    '--quorum',
+    '3/4',
+    '--config',
+    file,
+  ]);
+  assert.equal(code, 4);
+  assert.match(stderr, /ECONNREFUSED/);
+  assert.doesNotMatch(stderr, /127\.0\.0\.1|\n\s+at /);
+});
+
 describe('commands that ask a gateway', () => {
   test('end with 4 when nobody answers and with 2 without an address', async () => {
     const event = 'A'.repeat(22);
