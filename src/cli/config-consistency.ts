@@ -1,16 +1,14 @@
 import { accessSync, constants, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
-import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { ConfigProblem } from '../config/config-error.ts';
 import type { Config } from '../config/config.ts';
 import { parseYaml } from '../config/parse-yaml.ts';
-import { decodeBase64, encodeBase64 } from '../ledger/encoding.ts';
+import { decodeBase64 } from '../ledger/encoding.ts';
 import { parseGenesis } from '../ledger/genesis.ts';
 import type { Genesis } from '../ledger/genesis.ts';
-import { counterparts } from '../main/counterparts.ts';
-import { parseSignerKey } from '../ledger/note-key.ts';
 import { parseRules } from '../validation/rules-parse.ts';
 import { ruleSetDigest } from '../validation/rules.ts';
+import { checkMembership, knownLog, type KnownLog } from './config-membership.ts';
 
 export interface Consistency {
   /** A gateway with these does not start, or does not take part. */
@@ -19,7 +17,7 @@ export interface Consistency {
   readonly warnings: readonly ConfigProblem[];
 }
 
-/** What the schema cannot see: whether the files that a configuration names are what they are taken for, and fit together. Reads files, opens nothing. */
+/** What the schema cannot see: whether the files that a configuration names are what they are taken for, and fit together. Reads files, the stored replica among them; makes and changes nothing. */
 export function checkConsistency(config: Config): Consistency {
   const problems: ConfigProblem[] = [];
   const warnings: ConfigProblem[] = [];
@@ -28,15 +26,17 @@ export function checkConsistency(config: Config): Consistency {
   const genesis = attempt(() => parseGenesis(new Uint8Array(readFileSync(config.ledger.genesis))));
   if (genesis === undefined) problem('ledger.genesis', 'is no genesis file');
   else {
-    checkMembership(config, genesis, problem);
     checkPrevious(config, genesis, problem);
+    const log = attempt(() => knownLog(config, genesis));
+    if (log === undefined) problem('dataDir', 'holds a replica that cannot be read: `concordat fsck` says more');
+    else {
+      checkMembership(config, { origin: genesis.origin, log, problem, warning });
+      checkRuleSet(config, log, warning);
+      checkTimes(config, log, warning);
+    }
   }
+  if (ruleSetOf(config) === undefined) problem('validation.rules', 'is no rule set');
   if (!isKeyBytes(config.provenance.masterKey.reveal())) problem('provenance.masterKey', 'is not 32 bytes in base64');
-  const rules = attempt(() => parseRules(parseYaml(readFileSync(config.validation.rules, 'utf8'))));
-  if (rules === undefined) problem('validation.rules', 'is no rule set');
-  else if (genesis !== undefined && ruleSetDigest(rules) !== genesis.ruleSet) {
-    warning('validation.rules', 'is not the rule set that the consortium began with; it must be the one adopted since');
-  }
   const { localRules } = config.validation;
   if (
     localRules !== undefined &&
@@ -61,36 +61,28 @@ export function checkConsistency(config: Config): Consistency {
 
 type Report = (path: string, message: string) => void;
 
-function checkMembership(config: Config, genesis: Genesis, problem: Report): void {
-  const { keys, peers } = config.ledger;
-  const names = genesis.members.map((member) => member.name);
-  const own = genesis.members.find((member) => member.name === config.member);
-  peers.forEach((peer, index) => {
-    if (!names.includes(peer.member)) problem(`ledger.peers[${index}].member`, 'is no member of the genesis file');
-  });
-  for (const { path, member } of counterparts(config)) {
-    if (!names.includes(member)) problem(path, 'is no member of the genesis file; it may have been admitted since');
-  }
-  if (own === undefined) {
-    problem('member', 'is no member of the genesis file; it may have been admitted since');
-    return;
-  }
-  const expected = { batch: own.batchKey, origin: own.originKey, cosigner: own.cosignerKey };
-  for (const kind of ['batch', 'origin', 'cosigner'] as const) {
-    const signer = attempt(() => parseSignerKey(keys[kind].reveal()));
-    if (signer === undefined) problem(`ledger.keys.${kind}`, 'is no signer key (PRIVATE+KEY+…)');
-    else if (signer.key.text !== expected[kind].text)
-      problem(
-        `ledger.keys.${kind}`,
-        'is not the key that the genesis file has for this member; it may have been rotated since',
-      );
-  }
-  const agreement = attempt(() => agreementPublicKey(keys.agreement.reveal()));
-  if (agreement === undefined) problem('ledger.keys.agreement', 'is no X25519 key (32 bytes in base64)');
-  else if (agreement !== encodeBase64(own.agreementKey))
-    problem(
-      'ledger.keys.agreement',
-      'is not the key that the genesis file has for this member; it may have been rotated since',
+function ruleSetOf({ validation }: Config): string | undefined {
+  return attempt(() => ruleSetDigest(parseRules(parseYaml(readFileSync(validation.rules, 'utf8')))));
+}
+
+function checkRuleSet(config: Config, { version, isOfReplica }: KnownLog, warning: Report): void {
+  const digest = ruleSetOf(config);
+  const adopted = version.ruleSets.at(-1)?.digest;
+  if (digest === undefined || digest === adopted) return;
+  const message = isOfReplica
+    ? `is not the rule set in force, ${adopted}: FHIR writes are refused`
+    : 'is not the rule set that the consortium began with; it must be the one adopted since';
+  warning('validation.rules', message);
+}
+
+/** A log that rests makes a checkpoint each `idleCutIntervalMs` only. */
+function checkTimes({ ledger }: Config, { version }: KnownLog, warning: Report): void {
+  const freezeAfterMs = ledger.parameters.freezeAfterMs ?? version.parameters.freezeAfterMs;
+  const idleCutIntervalMs = ledger.parameters.idleCutIntervalMs ?? version.parameters.idleCutIntervalMs;
+  if (freezeAfterMs <= idleCutIntervalMs)
+    warning(
+      'ledger.parameters.freezeAfterMs',
+      `is not longer than idleCutIntervalMs (${idleCutIntervalMs}): a log that rests will raise \`freeze\``,
     );
 }
 
@@ -106,19 +98,6 @@ function checkPrevious({ ledger }: Config, genesis: Genesis, problem: Report): v
     else if (next !== undefined && next.previous?.origin !== log.origin)
       problem(place, 'is not of the log that the next one goes on from');
   }
-}
-
-/** PKCS #8 around the 32 bytes of an X25519 key (RFC 8410). */
-const X25519_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
-
-function agreementPublicKey(secret: string): string {
-  const key = createPrivateKey({
-    key: Buffer.concat([X25519_PREFIX, decodeBase64(secret)]),
-    format: 'der',
-    type: 'pkcs8',
-  });
-  const { x = '' } = createPublicKey(key).export({ format: 'jwk' });
-  return Buffer.from(x, 'base64url').toString('base64');
 }
 
 function checkPackages({ validation }: Config, problem: Report): void {

@@ -1,17 +1,14 @@
-import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 import { canonicalJsonBytes, type LedgerJson } from '../ledger/canonical-json.ts';
-import { decodeBase64, decodeBase64Url, encodeBase64 } from '../ledger/encoding.ts';
+import { decodeBase64, encodeBase64 } from '../ledger/encoding.ts';
 import { readOrUndefined } from '../ledger/format-error.ts';
 import { memberJson, parseMember, type Member } from '../ledger/genesis.ts';
 import { acceptanceText, buildAcceptance } from '../ledger/governance-record.ts';
 import { parseNote, verifyNote } from '../ledger/note.ts';
 import { parseSignerKey } from '../ledger/note-key.ts';
+import { agreementPublicKey } from '../provenance/peer-tag.ts';
 import { CommandError } from './command-error.ts';
 import { readInputText } from './read-input.ts';
-
-/** DER of PKCS #8 before the 32 bytes of an X25519 key (RFC 8410). */
-const X25519_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
 /**
  * What others need to admit a member or its new keys: the public keys, and the member's signature that they are its own. No secret.
@@ -32,7 +29,7 @@ export function memberFile(args: {
       batchKey: batch.key.text,
       originKey: originSigner.key.text,
       cosignerKey: parseSignerKey(read('cosigner')).key.text,
-      agreementKey: encodeBase64(agreementPublicKey(join(args.keyDir, 'agreement.key'))),
+      agreementKey: encodeBase64(agreementPublicKey(readAgreementKey(join(args.keyDir, 'agreement.key')))),
     },
     args.origin,
   );
@@ -69,9 +66,8 @@ export function acceptedMember(file: string, origin: string): Member {
   return member;
 }
 
-function agreementPublicKey(file: string): Uint8Array {
+function readAgreementKey(file: string): Uint8Array {
   const secret = readOrUndefined(() => decodeBase64(readInputText(file).trim()));
   if (secret?.length !== 32) throw new CommandError('unreadable', `${file}: not an X25519 key of 32 bytes in base64`);
-  const key = createPrivateKey({ key: Buffer.concat([X25519_PREFIX, secret]), format: 'der', type: 'pkcs8' });
-  return decodeBase64Url(createPublicKey(key).export({ format: 'jwk' }).x ?? '');
+  return secret;
 }

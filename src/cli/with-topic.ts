@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { Topic } from '../ledger/transport.ts';
+import { topicReason } from '../main/topic-reason.ts';
 import { CommandError } from './command-error.ts';
 
 /** Works with a gateway's topic, connected. @throws {CommandError} not-reachable: it took no record, or cannot be read */
@@ -8,11 +9,15 @@ export async function withTopic<T>(config: Config, work: (topic: Topic) => Promi
   const { openTopic } = await import('../main/open-topic.ts');
   const topic = openTopic(config.ledger.topic, pino({ level: 'silent' }));
   try {
-    await topic.connect();
+    await topic.connect().catch((cause: unknown) => {
+      throw new CommandError('not-reachable', `the topic cannot be reached (${topicReason(cause)}); nothing was sent`, {
+        cause,
+      });
+    });
     return await work(topic);
   } catch (cause) {
     if (cause instanceof CommandError) throw cause;
-    const message = 'the topic does not answer; see with `governance list` before trying again';
+    const message = `the topic does not answer (${topicReason(cause)}); see with \`governance list\` before trying again`;
     throw new CommandError('not-reachable', message, { cause });
   } finally {
     await topic.close();

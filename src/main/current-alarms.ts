@@ -32,13 +32,7 @@ export function currentAlarms(
   }
   if (recorder.failing !== undefined)
     alarms.push({ kind: 'recording', text: 'nothing can be recorded: exchanges are refused' });
-  const { waiting } = recorder.outbox;
-  if (waiting > OUTBOX_ALARM_SHARE * config.provenance.outboxLimit) {
-    alarms.push({
-      kind: 'outbox',
-      text: `${waiting} events wait for the ledger; at ${config.provenance.outboxLimit} exchanges are refused`,
-    });
-  }
+  alarms.push(...outboxAlarms(recorder.outbox.waiting, config.provenance.outboxLimit));
   for (const { name, isHeldBack } of upstreams.values()) {
     if (isHeldBack) alarms.push({ kind: 'upstream', text: `${name} keeps failing` });
   }
@@ -50,5 +44,15 @@ export function currentAlarms(
     const text = `${unknown.join(', ')}: in the configuration, and no active member; exchanges with it carry no tag`;
     alarms.push({ kind: 'counterpart', text });
   }
+  return alarms;
+}
+
+/** What a queue of events for the ledger means for exchanges. @param waiting events, 0 or more @param limit `provenance.outboxLimit` */
+export function outboxAlarms(waiting: number, limit: number): Alarm[] {
+  const alarms: Alarm[] = [];
+  if (waiting >= limit)
+    alarms.push({ kind: 'recording', text: 'the outbox is full: exchanges are refused until the ledger takes events' });
+  if (waiting > OUTBOX_ALARM_SHARE * limit)
+    alarms.push({ kind: 'outbox', text: `${waiting} events wait for the ledger; at ${limit} exchanges are refused` });
   return alarms;
 }

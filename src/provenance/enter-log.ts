@@ -6,6 +6,7 @@ import { parseGenesis } from '../ledger/genesis.ts';
 import type { PreviousLog } from '../ledger/genesis-previous.ts';
 import { ProvenanceError } from './provenance-error.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
+import { LOST_BATCH, lostBatchSetting } from './recover-outbox.ts';
 import { eventsOfFrame, requeueEvent } from './requeue.ts';
 
 /** A log that this store's events may belong to. */
@@ -77,7 +78,10 @@ function endLog(
     .prepare('SELECT writer, number, header_hash, count, frame, leaf_index FROM batch ORDER BY writer, number')
     .all() as unknown as BatchRow[];
   const ends = new Map(
-    [...new Set(rows.map(({ writer }) => writer))].map((writer) => [writer, lastOf(rows, member, writer, end)]),
+    [...new Set(rows.map(({ writer }) => writer))].map((writer) => [
+      writer,
+      lastOf(store, rows, { member, writer, end }),
+    ]),
   );
   let requeued = 0;
   for (const row of rows) {
@@ -87,16 +91,22 @@ function endLog(
     database.prepare('DELETE FROM batch WHERE writer = ? AND number = ?').run(row.writer, row.number);
   }
   database.exec(`INSERT INTO past_batch SELECT through_sequence, writer, number, header_hash, first_event, count, leaf_index FROM batch;
-    DELETE FROM batch; DELETE FROM setting WHERE name = 'final_size'`);
+    DELETE FROM batch; DELETE FROM setting WHERE name = 'final_size' OR name LIKE '${LOST_BATCH}%'`);
   return requeued;
 }
 
 /** Number of a writer's last batch that the ended log has, by the header that the next genesis names. */
-function lastOf(rows: readonly BatchRow[], member: string, writer: string, end: PreviousLog): number {
+function lastOf(
+  { database }: ProvenanceStore,
+  rows: readonly BatchRow[],
+  { member, writer, end }: { readonly member: string; readonly writer: string; readonly end: PreviousLog },
+): number {
   const hash = end.chains.get(`${member}/${writer}`);
   if (hash === undefined) return 0;
   const last = rows.find((row) => row.writer === writer && Buffer.from(row.header_hash).equals(hash));
   if (last !== undefined) return last.number;
+  const lost = database.prepare('SELECT value FROM setting WHERE name = ?').get(lostBatchSetting(writer, hash));
+  if (lost !== undefined) return Number(lost['value']);
   const detail = `the ledger ended with a batch of ${writer} that this store does not know (${encodeHex(hash).slice(0, 16)})`;
   throw new ProvenanceError('other-log', `${detail}: "concordat recover" with the former configuration first`);
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, diffieHellman } from 'node:crypto';
+import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto';
 import { sha256 } from '../hash.ts';
 import { base64url } from './record.ts';
 
@@ -17,11 +17,21 @@ const ACKNOWLEDGED_DOMAIN = Buffer.from('concordat/acknowledged/v1\n', 'utf8');
  * @throws if the other key is of low order, which would make a secret that everybody knows
  */
 export function agreedKey(ownPrivate: Uint8Array, otherPublic: Uint8Array): Uint8Array {
-  const privateKey = createPrivateKey({ key: Buffer.concat([PRIVATE_HEAD, ownPrivate]), format: 'der', type: 'pkcs8' });
+  const privateKey = privateKeyOf(ownPrivate);
   const publicKey = createPublicKey({ key: Buffer.concat([PUBLIC_HEAD, otherPublic]), format: 'der', type: 'spki' });
   const secret = new Uint8Array(diffieHellman({ privateKey, publicKey }));
   if (secret.every((byte) => byte === 0)) throw new TypeError('an agreement key of low order');
   return secret;
+}
+
+/** What others may know of an agreement key, 32 bytes. @param ownPrivate 32 bytes @throws where it is no X25519 key */
+export function agreementPublicKey(ownPrivate: Uint8Array): Uint8Array {
+  const { x = '' } = createPublicKey(privateKeyOf(ownPrivate)).export({ format: 'jwk' });
+  return new Uint8Array(Buffer.from(x, 'base64url'));
+}
+
+function privateKeyOf(bytes: Uint8Array): KeyObject {
+  return createPrivateKey({ key: Buffer.concat([PRIVATE_HEAD, bytes]), format: 'der', type: 'pkcs8' });
 }
 
 /**

@@ -1,3 +1,4 @@
+import { encodeHex } from '../ledger/encoding.ts';
 import type { ProvenanceStore } from './provenance-store.ts';
 import { eventsOfFrame, recordOf, requeueEvent } from './requeue.ts';
 
@@ -61,6 +62,14 @@ function requeueUnpublished(store: ProvenanceStore, writer: string, published: r
   return requeued;
 }
 
+/** Name of the setting that holds the number of a published batch all of whose records are lost. */
+export function lostBatchSetting(writer: string, headerHash: Uint8Array): string {
+  return `${LOST_BATCH}${writer}/${encodeHex(headerHash)}`;
+}
+
+/** What those names begin with. */
+export const LOST_BATCH = 'lost batch ';
+
 /** Takes what the ledger has off the list of what waits, and off the open intents. */
 function adopt(
   store: ProvenanceStore,
@@ -82,8 +91,14 @@ function adopt(
     recovery.found += Number(changes);
     through = Math.max(through ?? 0, record.sequence);
   }
-  if (through === undefined) return;
   const { batch, headerHash, firstEvent, eventIds, leafIndex } = published;
+  if (through === undefined) {
+    // It has no record here that would tell its place; its number is noted for an epoch change, whose genesis may name it as the chain's end.
+    database
+      .prepare('INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)')
+      .run(lostBatchSetting(writer, headerHash), batch);
+    return;
+  }
   database
     .prepare(
       'INSERT OR IGNORE INTO batch (writer, number, header_hash, first_event, count, through_sequence, frame, leaf_index) VALUES (?, ?, ?, ?, ?, ?, NULL, ?)',

@@ -224,12 +224,14 @@ describe('concordat check-config', () => {
   const check = async (value: unknown) => {
     writeFileSync(file, JSON.stringify(value));
     const { code, stdout } = await runCli(['check-config', file, '--json']);
-    const { valid, problems } = JSON.parse(stdout) as { valid: boolean; problems: { path: string }[] };
-    return { code, valid, paths: problems.map((problem) => problem.path) };
+    type Found = readonly { readonly path: string }[];
+    const { valid, problems, warnings } = JSON.parse(stdout) as { valid: boolean; problems: Found; warnings: Found };
+    const pathsOf = (found: Found) => found.map(({ path }) => path);
+    return { code, valid, paths: pathsOf(problems), warned: pathsOf(warnings) };
   };
 
   test('accepts what init made, without making anything', async () => {
-    assert.deepEqual(await check(config()), { code: 0, valid: true, paths: [] });
+    assert.deepEqual(await check(config()), { code: 0, valid: true, paths: [], warned: ['auth.mode'] });
     assert.ok(!existsSync(join(folder, 'data')));
   });
 
@@ -238,6 +240,7 @@ describe('concordat check-config', () => {
       code: 1,
       valid: false,
       paths: ['member', 'nonsense'],
+      warned: [],
     });
     const { ledger } = config();
     const wrong = await check({
@@ -251,7 +254,6 @@ describe('concordat check-config', () => {
       'ledger.keys.batch',
       'ledger.keys.cosigner',
       'ledger.keys.origin',
-      'ledger.peers[0].member',
       'provenance.masterKey',
       'validation.packages[0]',
       'validation.rules',
@@ -265,17 +267,79 @@ describe('concordat check-config', () => {
       upstreams: { other: { url: 'http://127.0.0.1:9/fhir', member } },
       auth: { mode: 'jwt', issuers: [{ issuer: 'i', audience: 'a', jwksFile, members: [{ member }] }] },
     });
-    assert.deepEqual((await check(config(named('clinics')))).paths, []);
-    assert.deepEqual((await check(config(named('stranger')))).paths, [
-      'upstreams.other.member',
-      'auth.issuers[0].members[0].member',
-    ]);
+    assert.deepEqual((await check(config(named('clinics')))).warned, []);
+    const stranger = await check(config(named('stranger')));
+    assert.deepEqual(stranger.warned, ['upstreams.other.member', 'auth.issuers[0].members[0].member']);
+    assert.equal(stranger.code, 0, 'it may have been admitted since the genesis');
+  });
+
+  test('lets a member that is to be admitted start, with keys of its own', async () => {
+    const newKeys = join(folder, 'newcomer');
+    for (const kind of ['batch', 'origin', 'cosigner', 'agreement'])
+      await runCli([
+        'keygen',
+        '--kind',
+        kind,
+        '--member',
+        'lab',
+        '--origin',
+        'log.example/c',
+        '--out',
+        join(newKeys, `${kind}.key`),
+      ]);
+    const own = Object.fromEntries(
+      ['batch', 'origin', 'cosigner', 'agreement'].map((kind) => [kind, { file: join(newKeys, `${kind}.key`) }]),
+    );
+    const { ledger } = config();
+    const lab = { member: 'lab', writer: 'lab-1' };
+    const joining = await check({ ...config(), ...lab, ledger: { ...ledger, keys: own } });
+    assert.deepEqual([joining.code, joining.warned], [0, ['member', 'auth.mode']]);
+    assert.deepEqual((await check({ ...config(), ...lab })).paths, ['ledger.keys.batch', 'ledger.keys.cosigner']);
+    const nextKeys = { ...keys('hospital'), batch: { file: join(newKeys, 'batch.key') } };
+    assert.deepEqual((await check({ ...config(), ledger: { ...ledger, nextKeys } })).paths, ['ledger.nextKeys.batch']);
+  });
+
+  test('warns of times by which a log that rests raises an alarm', async () => {
+    const { ledger } = config();
+    const { warned } = await check({ ...config(), ledger: { ...ledger, parameters: { freezeAfterMs: 30_000 } } });
+    assert.ok(warned.includes('ledger.parameters.freezeAfterMs'));
   });
 
   test('ends with 2 when the file cannot be read', async () => {
     mkdirSync(join(folder, 'unreadable'));
     assert.equal((await runCli(['check-config', join(folder, 'unreadable')])).code, 2);
   });
+});
+
+test('governance on a topic that cannot be reached ends with 4, the reason and no address', async () => {
+  const keys = Object.fromEntries(
+    ['batch', 'origin', 'cosigner', 'agreement'].map((kind) => [kind, { file: join(out, 'hospital', `${kind}.key`) }]),
+  );
+  const topic = { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none' };
+  const file = join(folder, 'no-broker.json');
+  const config = {
+    member: 'hospital',
+    writer: 'hospital-1',
+    dataDir: join(folder, 'data'),
+    upstreams: { ehr: { url: 'http://127.0.0.1:9/fhir' } },
+    auth: { mode: 'open' },
+    validation: { packagesDir: join(root, 'profiles'), rules },
+    provenance: { masterKey: { file: join(out, 'hospital', 'master.key') } },
+    ledger: { genesis: join(out, 'genesis.json'), keys, topic, cosignatureTopic: { ...topic, topic: 'other' } },
+  };
+  writeFileSync(file, JSON.stringify(config));
+  const { code, stderr } = await runCli([
+    'governance',
+    'propose',
+    'change-quorum',
+    '--quorum',
+    '3/4',
+    '--config',
+    file,
+  ]);
+  assert.equal(code, 4);
+  assert.match(stderr, /ECONNREFUSED/);
+  assert.doesNotMatch(stderr, /127\.0\.0\.1|\n\s+at /);
 });
 
 describe('commands that ask a gateway', () => {

@@ -209,6 +209,19 @@ describe('concordat governance', { timeout: 240_000 }, () => {
       ['a', 'b', 'c'],
     );
     assert.equal(joined.quorum, 3);
+    const { ledger } = JSON.parse(readFileSync(fileOf('a'), 'utf8')) as { ledger: { peers: object[] } };
+    const later = join(folder, 'later.yaml');
+    const peers = ['c', 'd'].map((member) => ({ member, url: 'http://127.0.0.1:9/ledger' }));
+    const config = JSON.parse(readFileSync(fileOf('a'), 'utf8')) as object;
+    writeFileSync(later, JSON.stringify({ ...config, ledger: { ...ledger, peers } }));
+    const { warnings } = JSON.parse(await concordat('check-config', later, '--json')) as {
+      warnings: { path: string }[];
+    };
+    assert.deepEqual(
+      warnings.map(({ path }) => path),
+      ['ledger.peers[1].member', 'auth.mode'],
+      'the own replica knows who was admitted',
+    );
   });
 
   test('the others open an epoch without the topic, and whoever pins the old genesis can check it', async () => {

@@ -5,6 +5,7 @@ import { encodeEntryBundle } from '../../src/ledger/entry-bundle.ts';
 import { parseSignerKey } from '../../src/ledger/note-key.ts';
 import { enterLog } from '../../src/provenance/enter-log.ts';
 import { Outbox } from '../../src/provenance/outbox.ts';
+import { recoverOutbox } from '../../src/provenance/recover-outbox.ts';
 import { makeConsortium } from '../ledger/consortium.ts';
 import { makeIntent, makeOutcome, openProvenance, type TestProvenance } from '../support/provenance.ts';
 
@@ -116,6 +117,28 @@ describe('a store that enters the next log', () => {
     const { genesis } = makeConsortium({ members: 1, origin: 'ledger.example/next', previous });
     const logs = [{ genesis: first.genesis }, { genesis }];
     assert.throws(() => enterLog(provenance.store, { member: 'hospital', logs, bodyOf: never }), { code: 'other-log' });
+  });
+
+  test('goes on where `recover` has told it of batches whose records are lost', async (t) => {
+    const { store } = (await threeBatches(t)).provenance;
+    const lost = (batch: number) => ({
+      batch,
+      headerHash: new Uint8Array(32).fill(batch),
+      firstEvent: batch,
+      leafIndex: batch,
+      eventIds: [Buffer.alloc(16, batch).toString('base64url')],
+    });
+    recoverOutbox(store, { writer: WRITER, published: [lost(7), lost(8)] });
+    const chains = new Map([[`hospital/${WRITER}`, lost(7).headerHash]]);
+    const previous = { origin: first.origin, size: 9, root: new Uint8Array(32), chains, rules: 0 };
+    const { genesis } = makeConsortium({ members: 1, origin: 'ledger.example/recovered', previous });
+    const logs = [{ genesis: first.genesis }, { genesis }];
+    assert.deepEqual(enterLog(store, { member: 'hospital', logs, bodyOf: never }), { requeued: 0 });
+    const outbox = new Outbox(store, 'gateway-2');
+    // The batch that was never sent is sealed anew with what waited; what stands before the end is done with.
+    assert.equal(outbox.pending(10).length, 2);
+    assert.deepEqual(outbox.unsequenced(10), []);
+    assert.deepEqual(store.database.prepare("SELECT name FROM setting WHERE name LIKE 'lost%'").all(), []);
   });
 
   test('that is new begins with the newest', (t) => {
