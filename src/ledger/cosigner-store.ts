@@ -92,7 +92,9 @@ export class MemoryCosignerStore implements CosignerStore {
   }
 
   closeOrigin(origin: string): void {
+    this.onStep('before closeOrigin');
     this.#closed.add(origin);
+    this.onStep('after closeOrigin');
   }
 
   isClosed(origin: string): boolean {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { SqliteCosignerStore } from './cosigner-store.ts';
+import { SqliteCosignerStore, type CosignerStore } from './cosigner-store.ts';
 import { DirectoryStorage } from './directory-storage.ts';
 import { EngineView } from './engine-view.ts';
 import type { PreviousLog } from './genesis-previous.ts';
@@ -9,6 +9,7 @@ import { LedgerEngine } from './ledger-engine.ts';
 import type { LedgerLog } from './ledger-options.ts';
 import type { LedgerView, ProofState, ReceiptAnswer } from './ledger-view.ts';
 import { sameHash } from './merkle/tree-hash.ts';
+import type { LedgerStorage } from './storage.ts';
 import { TransportError, type Topic } from './transport.ts';
 
 /** What a log that the members have ended still answers: proofs of what was final in it, up to where it was ended, and nothing beyond. */
@@ -42,35 +43,39 @@ export function openPastLog(options: {
     storage.close();
   };
   try {
-    // Whatever this process signs in the next log, it never again signs in this one.
-    cosignerStore.closeOrigin(end.origin);
-    const engine = new LedgerEngine({
-      genesis,
-      topic: new EndedTopic(),
-      cosignatureTopic: new EndedTopic(),
-      peers: [],
-      clock,
-      log,
-      storage,
-      cosignerStore,
-      seed: 0,
-    });
-    const { replica } = engine;
-    if (replica.head.size < end.size || !sameHash(replica.tree.root(end.size), end.root)) {
-      log.warn({ origin: end.origin }, 'the own replica of the previous log is not the one that the members agreed on');
-      close();
-      return undefined;
-    }
-    return {
-      view: new EndedView(engine, end.size),
-      governance: engine.governance.state,
-      body: (leafIndex) => (leafIndex < replica.head.size ? replica.leaf(leafIndex).body : undefined),
-      close,
-    };
+    const past = readPastLog({ genesis, end, clock, log, storage, cosignerStore });
+    if (past === undefined) close();
+    return past === undefined ? undefined : { ...past, close };
   } catch (error) {
     close();
     throw error;
   }
+}
+
+/** The same over stores that are open; from here on nothing is signed in the ended log again. */
+export function readPastLog(options: {
+  readonly genesis: Uint8Array;
+  readonly end: PreviousLog;
+  readonly clock: () => number;
+  readonly log: LedgerLog;
+  readonly storage: LedgerStorage;
+  readonly cosignerStore: CosignerStore;
+}): Omit<PastLog, 'close'> | undefined {
+  const { end, cosignerStore, log } = options;
+  // Whatever this process signs in the next log, it never again signs in this one.
+  cosignerStore.closeOrigin(end.origin);
+  const topic = new EndedTopic();
+  const engine = new LedgerEngine({ ...options, topic, cosignatureTopic: topic, peers: [], seed: 0 });
+  const { replica } = engine;
+  if (replica.head.size < end.size || !sameHash(replica.tree.root(end.size), end.root)) {
+    log.warn({ origin: end.origin }, 'the own replica of the previous log is not the one that the members agreed on');
+    return undefined;
+  }
+  return {
+    view: new EndedView(engine, end.size),
+    governance: engine.governance.state,
+    body: (leafIndex) => (leafIndex < replica.head.size ? replica.leaf(leafIndex).body : undefined),
+  };
 }
 
 /** Nothing that became final only after the agreed end counts. */

@@ -54,13 +54,19 @@ export function memberKeys(
 
 /** A consortium whose keys follow from the names: the same at every run. */
 export function makeConsortium(
-  options: { members?: number; origin?: string; parameters?: Partial<LogParameters>; previous?: PreviousLog } = {},
+  options: {
+    members?: number | readonly string[];
+    origin?: string;
+    parameters?: Partial<LogParameters>;
+    previous?: PreviousLog;
+  } = {},
 ): TestConsortium {
   const origin = options.origin ?? 'ledger.example/test';
-  const names = ['hospital', 'clinics', 'payer', 'lab', 'registry', 'pharmacy', 'imaging'].slice(
-    0,
-    options.members ?? 3,
-  );
+  const { members = 3 } = options;
+  const names =
+    typeof members === 'number'
+      ? ['hospital', 'clinics', 'payer', 'lab', 'registry', 'pharmacy', 'imaging'].slice(0, members)
+      : members;
   const made = names.map((name) => ({ name, ...memberKeys(name, origin) }));
   const genesis = buildGenesis({
     origin,

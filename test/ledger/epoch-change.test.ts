@@ -71,7 +71,7 @@ async function goOver(world: World, genesis: Uint8Array, previous: PreviousLog):
     const chain = `${before.identity.name}/${before.identity.writer}`;
     const start = previous.chains.get(chain) ?? new Uint8Array(32);
     const last = before.sealStore.batches.find(({ headerHash }) => sameHash(headerHash, start))?.batch ?? 0;
-    before.sealStore.enterNextLog(start, ({ batch }) => batch <= last);
+    before.sealStore.enterNextLog(NEXT_ORIGIN, start, ({ batch }) => batch <= last);
     member.sealStore = before.sealStore;
     member.cosignerStore = before.cosignerStore;
     member.watchSealStore();

@@ -14,6 +14,8 @@ export class MemorySealStore implements SealStore {
   #pending: (PendingEvent & { atMs: number })[] = [];
   #nextSequence = 1;
   #chainStart: Uint8Array = new Uint8Array(32);
+  /** Of the log that was entered last. */
+  #origin: string | undefined;
 
   constructor(writer: string) {
     this.#writer = writer;
@@ -30,11 +32,18 @@ export class MemorySealStore implements SealStore {
     copy.#pending = [...this.#pending];
     copy.#nextSequence = this.#nextSequence;
     copy.finalSize = this.finalSize;
+    copy.#chainStart = this.#chainStart;
+    copy.#origin = this.#origin;
     return copy;
   }
 
-  /** The log has ended: batches that it has are done with, the events of all others wait again. */
-  enterNextLog(chainStart: Uint8Array, isKept: (batch: SealedBatch) => boolean): void {
+  /**
+   * The log has ended: batches that it has are done with, the events of all others wait again. One step, done once for each log.
+   * @param origin of the log that is entered
+   */
+  enterNextLog(origin: string, chainStart: Uint8Array, isKept: (batch: SealedBatch) => boolean): void {
+    this.onStep('before enterNextLog');
+    if (this.#origin === origin) return;
     const lost = this.batches.filter((batch) => !isKept(batch));
     const events = lost.flatMap(({ frame }) => {
       const { header = new Uint8Array(), body = new Uint8Array() } = parseFrame(frame) ?? {};
@@ -45,6 +54,8 @@ export class MemorySealStore implements SealStore {
     this.batches.length = 0;
     this.finalSize = 0;
     this.#chainStart = chainStart;
+    this.#origin = origin;
+    this.onStep('after enterNextLog');
   }
 
   head(): WriterHead {

@@ -6,7 +6,7 @@ import { once, type Scenario } from './scenario.ts';
 import { SimulatedMember, type World } from './world.ts';
 
 /** Shows this member another log from now on. */
-function isolate(world: World, member: SimulatedMember): MemoryBroker {
+export function isolate(world: World, member: SimulatedMember): MemoryBroker {
   const other = world.broker.fork();
   member.topic.broker = other;
   member.cosignatureTopic.broker = world.cosignatures.fork();

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { parseSignedCheckpoint } from '../../../src/ledger/checkpoint.ts';
-import { encodeHex } from '../../../src/ledger/encoding.ts';
+import { encodeBase64Url, encodeHex } from '../../../src/ledger/encoding.ts';
+import { parseEntryBundle } from '../../../src/ledger/entry-bundle.ts';
 import { verifyEvidence, type Evidence } from '../../../src/ledger/evidence-file.ts';
 import { parseGenesis } from '../../../src/ledger/genesis.ts';
 import { governanceReport } from '../../../src/ledger/governance-report.ts';
 import { genesisState, keysOfAllTime } from '../../../src/ledger/governance-state.ts';
 import type { AlarmKind, Incident } from '../../../src/ledger/ledger-view.ts';
 import { verifyNote, type CheckNote } from '../../../src/ledger/note.ts';
-import type { Replica } from '../../../src/ledger/replica.ts';
+import { eventKey, type Replica } from '../../../src/ledger/replica.ts';
 import { Replay, recordOf } from '../../../src/ledger/replay.ts';
 import { verifyReceipt } from '../../../src/ledger/verifier.ts';
 import type { SimulatedMember, World } from './world.ts';
@@ -44,6 +45,23 @@ export function assertSameReplicas(world: World, verdicts: boolean): void {
       assertSameLeaf(first.replica, other.replica, index, verdicts);
     }
   }
+}
+
+/** No event is in two accepted batches of a log. */
+export function assertNoEventTwice(world: World): void {
+  for (const { engine } of world.members) {
+    if (engine === undefined) continue;
+    const ids = eventsIn(engine.replica);
+    assert.equal(new Set(ids).size, ids.length, 'an event was sealed twice');
+  }
+}
+
+/** Ids of all events in accepted batches, in the order of the log. */
+export function eventsIn(replica: Replica): string[] {
+  return Array.from({ length: replica.head.size }, (_, index) => replica.leaf(index)).flatMap(({ record, body }) => {
+    if (record.type !== 'batch' || record.verdict !== 'accepted' || body === undefined) return [];
+    return parseEntryBundle(body, 256).map((event) => encodeBase64Url(eventKey(event)));
+  });
 }
 
 function assertSameLeaf(one: Replica, two: Replica, index: number, verdicts: boolean): void {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { BROKER_FAULTS } from './broker-faults.ts';
+import { epoch } from './epoch.ts';
 import { exclusion } from './exclusion.ts';
 import { FORK_FAULTS } from './fork-faults.ts';
 import { admission } from './admission.ts';
@@ -9,6 +10,7 @@ import {
   assertEvidenceHolds,
   assertExcludedTell,
   assertGovernance,
+  assertNoEventTwice,
   assertForksPlaced,
   assertOneHistory,
   assertReceipts,
@@ -39,10 +41,11 @@ export const SCENARIOS: readonly Scenario[] = [
   governance,
   admission,
   exclusion,
+  epoch,
 ];
 
 /** Kinds that are acts of the members under faults: how often each came into force, and how often amid faults, is counted. */
-export const ACTS: readonly string[] = [...admission.kinds, ...exclusion.kinds];
+export const ACTS: readonly string[] = [...admission.kinds, ...exclusion.kinds, ...epoch.kinds];
 
 const HONEST_SHARE = 0.15;
 const SETTLE_ROUNDS = 7;
@@ -70,17 +73,18 @@ export interface Outcome {
 export async function simulate(seed: number): Promise<Outcome> {
   const random = new Random(seed);
   const scenario = random.chance(HONEST_SHARE) ? honest : random.pick(SCENARIOS);
-  const world = new World(random.chance(0.8) ? 3 : 4, random);
+  const founded = new World(scenario.members?.(random) ?? (random.chance(0.8) ? 3 : 4), random);
   try {
-    watchPlaces(world);
-    const strikes = await play(world, scenario);
+    watchPlaces(founded);
+    const { world, strikes } = await play(founded, scenario);
+    const worlds = new Set([founded, world]);
     const { shown, receipts } = await judge(world, strikes);
     return {
       seed,
       scenario: scenario.name,
       strikes: strikes.map(({ kind, what, faults }, i) => ({ kind, what, shown: shown[i] ?? false, faults })),
-      kills: world.crew.reduce((sum, { kills }) => sum + kills, 0),
-      events: world.events.length,
+      kills: [...worlds].flatMap(({ crew }) => crew).reduce((sum, { kills }) => sum + kills, 0),
+      events: new Set([...worlds].flatMap(({ events }) => events.map(({ id }) => id))).size,
       receipts,
       finalSize: Math.max(...world.members.map(({ engine }) => engine?.finality.size ?? 0)),
       incidents: incidentsOf(world).map(({ incident }) => `${incident.kind} ${String(incident.leafIndex)}`),
@@ -91,7 +95,8 @@ export async function simulate(seed: number): Promise<Outcome> {
   }
 }
 
-async function play(world: World, scenario: Scenario): Promise<Strike[]> {
+async function play(founded: World, scenario: Scenario): Promise<{ world: World; strikes: Strike[] }> {
+  let world = founded;
   const { random } = world;
   const strikes: Strike[] = [];
   for (const member of world.members) await world.start(member, true);
@@ -112,6 +117,10 @@ async function play(world: World, scenario: Scenario): Promise<Strike[]> {
     if (i >= strikeAt && strikes.length < wanted) {
       const struck = await scenario.strike(world, random.pick(world.members));
       if (struck !== undefined) strikes.push(struck);
+      if (struck?.next !== undefined) {
+        world = struck.next;
+        continue;
+      }
     }
     await scenario.beside?.(world, random.pick(world.members));
     if (member.engine === undefined) {
@@ -127,13 +136,14 @@ async function play(world: World, scenario: Scenario): Promise<Strike[]> {
   // Anchors are read again each minute.
   world.nowMs += 61_000;
   await world.settle(2, done, 16_000);
-  return strikes;
+  return { world, strikes };
 }
 
 async function judge(world: World, strikes: readonly Strike[]): Promise<{ shown: boolean[]; receipts: number }> {
   const innocent = strikes.every(({ harmless }) => harmless === true);
   assertOneHistory(world);
   assertSameReplicas(world, innocent);
+  assertNoEventTwice(world);
   assertGovernance(world);
   assertContradictionsTold(world);
   assertForksPlaced(world);
@@ -142,7 +152,9 @@ async function judge(world: World, strikes: readonly Strike[]): Promise<{ shown:
   const receipts = await assertReceipts(world);
   if (innocent) assertHonest(world);
   else assertNothingLost(world, strikes);
-  return { shown: strikes.map(({ check }) => check?.() ?? true), receipts };
+  const shown: boolean[] = [];
+  for (const { check } of strikes) shown.push((await check?.()) ?? true);
+  return { shown, receipts };
 }
 
 function assertHonest(world: World): void {

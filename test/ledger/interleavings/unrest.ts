@@ -31,7 +31,8 @@ export async function unrest(world: World, steps: number, done: () => boolean = 
   for (let i = 0; i < steps && !done(); i++) {
     world.nowMs += random.below(400);
     const member = random.pick(world.crew);
-    if (random.chance(0.2)) world.commit(random.pick(world.members));
+    const author = random.pick(world.members);
+    if (random.chance(0.2) && !author.isAway) world.commit(author);
     if (random.chance(0.05) && (broker.stalled = !broker.stalled)) faults++;
     if (random.chance(0.05)) togglePeers(member);
     if (member.engine === undefined) {

@@ -7,6 +7,7 @@ import { MemoryStorage } from '../../../src/ledger/memory-storage.ts';
 import type { LedgerParameters, MemberKeys } from '../../../src/ledger/ledger-options.ts';
 import { MemoryBroker, MemoryTopic } from '../../../src/ledger/memory-topic.ts';
 import { parseSignerKey } from '../../../src/ledger/note-key.ts';
+import type { LedgerView } from '../../../src/ledger/ledger-view.ts';
 import type { PeerClient } from '../../../src/ledger/peer.ts';
 import { TransportError, type TopicRead } from '../../../src/ledger/transport.ts';
 import { LocalPeer, makeConsortium, SILENT, testEvent, type TestConsortium, type TestMember } from '../consortium.ts';
@@ -69,8 +70,12 @@ export class SimulatedMember {
   /** Durable steps left until the process dies; undefined: it lives. */
   #stepsToDeath: number | undefined;
   dead = false;
-  /** Reaches nobody and is reached by nobody. */
-  isCutOff = false;
+  /** No peer reaches it. */
+  isHidden = false;
+  /** Nobody starts its process. */
+  isAway = false;
+  /** Ended logs that this one goes on from. */
+  past: readonly LedgerView[] = [];
   /** Durable steps so far, and how often it was killed in one. */
   steps = 0;
   kills = 0;
@@ -102,9 +107,22 @@ export class SimulatedMember {
 
   /** Takes its way to the brokers and to all peers, both directions, or gives it back. */
   cutOff(isCutOff: boolean): void {
-    this.isCutOff = isCutOff;
     this.topic.reachable = this.cosignatureTopic.reachable = !isCutOff;
-    for (const peer of this.peers) if (peer instanceof LocalPeer) peer.reachable = !isCutOff;
+    this.hide(isCutOff);
+  }
+
+  /** The same for peers alone. */
+  hide(isHidden: boolean): void {
+    this.isHidden = isHidden;
+    for (const peer of this.peers) if (peer instanceof LocalPeer) peer.reachable = !isHidden;
+  }
+
+  /** Goes on with the outbox and the cosigner's memory of a process that this member ran before. */
+  takeOver({ sealStore, cosignerStore }: SimulatedMember): void {
+    this.sealStore = sealStore;
+    this.cosignerStore = cosignerStore;
+    this.#watch();
+    this.watchSealStore();
   }
 
   #watch(): void {
@@ -204,10 +222,11 @@ export class World {
   }
 
   peer(other: SimulatedMember): LocalPeer {
-    return new LocalPeer(other.identity.name, () => (other.dead || other.isCutOff ? undefined : other.view));
+    return new LocalPeer(other.identity.name, () => (other.dead || other.isHidden ? undefined : other.view));
   }
 
   async start(member: SimulatedMember, firstStart = false): Promise<void> {
+    if (member.isAway) return;
     await member.topic.connect();
     await member.cosignatureTopic.connect();
     member.dead = false;
@@ -230,7 +249,7 @@ export class World {
       cosignerStore: member.cosignerStore,
       seed: 1,
     });
-    member.view = new EngineView(member.engine);
+    member.view = new EngineView(member.engine, member.past);
     await this.guard(member, (engine) => engine.driftStep());
   }
 
