@@ -14,6 +14,8 @@ export interface CosignerOptions {
   /** The member's keys in force for a size; undefined while there are none. */
   readonly signers: (size: number) => { readonly origin: NoteSigner; readonly cosigner: NoteSigner } | undefined;
   readonly store: CosignerStore;
+  /** The largest tree that others show this member's signature for. */
+  readonly shown: () => Checkpoint | undefined;
   readonly replica: Replica;
   readonly clock: () => number;
 }
@@ -62,6 +64,14 @@ export class Cosigner {
     const signers = this.#options.signers(size);
     if (signers === undefined || !this.#allowed || size < 1 || size > replica.durableSize || store.isClosed(origin))
       return { state: 'waiting' };
+    const shown = this.#options.shown();
+    if (shown !== undefined && shown.size > this.lastSize) {
+      // The memory is older than what it signed, as after a copy was put back: what is shown is part of it, or nothing is signed.
+      if (shown.size > replica.durableSize) return { state: 'waiting' };
+      if (!sameHash(replica.tree.root(shown.size), shown.root))
+        return { state: 'contradiction', signedSize: shown.size };
+      this.adopt(shown);
+    }
     const last = store.last(origin);
     if (last !== undefined && last.size > size) return { state: 'waiting' };
     if (last !== undefined && !sameHash(replica.tree.root(last.size), last.root))

@@ -85,6 +85,7 @@ export class LedgerEngine {
       replica: this.replica,
       governance: this.governance,
       parameters: () => this.parameters,
+      shown: (member) => this.finality.largestSignedBy(member),
       timer: clock,
     });
     const cosigner = this.signing?.cosigner;

@@ -1,4 +1,5 @@
 import { buildBatch } from './batch.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { Cosigner } from './cosigner.ts';
 import { Cutter } from './cutter.ts';
 import type { Genesis } from './genesis.ts';
@@ -29,6 +30,8 @@ interface SigningContext {
   readonly replica: Replica;
   readonly governance: GovernanceLog;
   readonly parameters: () => LedgerParameters;
+  /** The largest tree that others show this member's signature for. */
+  readonly shown: (member: string) => Checkpoint | undefined;
   /** For timers: never goes back, while the options' clock tells the time that it is. */
   readonly timer: () => number;
 }
@@ -85,7 +88,7 @@ function makeSealer(
 
 function makeCosigner(
   { cosignerStore, clock, cosigns }: EngineOptions,
-  { genesis, replica, governance }: SigningContext,
+  { genesis, replica, governance, shown }: SigningContext,
   member: string,
   keyring: Keyring,
 ): Cosigner {
@@ -93,6 +96,7 @@ function makeCosigner(
     origin: genesis.origin,
     signers: (size) => (cosigns === false ? undefined : checkpointSigners(keyring, governance.state, member, size)),
     store: cosignerStore,
+    shown: () => shown(member),
     replica,
     clock,
   });

@@ -70,3 +70,33 @@ test('who has signed past a number that another process used is told so again af
   assert.ok(member.engine?.restoredBackupMs !== undefined);
   assert.equal(member.engine.signing?.sealer.allowed, false);
 });
+
+test('a cosigner whose memory is older than what it signed signs no other tree than it is shown', async () => {
+  const world = new World(3, new Random(6));
+  const [member] = world.members;
+  assert.ok(member !== undefined);
+  for (const each of world.members) await world.start(each, true);
+  for (let i = 0; i < 2; i++) await world.round(6000);
+  const { origin } = world.consortium;
+  const early = member.cosignerStore.last(origin);
+  const { length } = world.broker.records;
+  world.commit(member);
+  for (let i = 0; i < 3; i++) await world.round(6000);
+  const signed = member.cosignerStore.last(origin)?.size ?? 0;
+  assert.ok(early !== undefined && early.size < signed);
+
+  // Its disk and the broker's are put back together, and the topic grows again, otherwise.
+  member.loseDisk();
+  member.cosignerStore.advance(origin, undefined, early);
+  member.topic.broker = world.broker.fork(length);
+  await world.start(member);
+  const { engine } = member;
+  for (const name of ['read', 'cosignatures'] as const) await world.step(name, member);
+  for (let i = 0; i < 9; i++) member.topic.broker.append(new Uint8Array([i]));
+  for (let i = 0; i < 4; i++) {
+    world.nowMs += 6000;
+    for (const name of ['read', 'cut', 'read', 'sign', 'cosignatures'] as const) await world.step(name, member);
+  }
+  assert.ok((engine?.replica.head.lastCut ?? 0) > signed, 'there is something to sign');
+  assert.ok((member.cosignerStore.last(origin)?.size ?? 0) <= signed, 'it was not signed');
+});
