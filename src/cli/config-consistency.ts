@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
 import { dirname } from 'node:path';
 import type { ConfigProblem } from '../config/config-error.ts';
 import type { Config } from '../config/config.ts';
@@ -46,6 +47,7 @@ export function checkConsistency(config: Config): Consistency {
   }
   checkPackages(config, problem);
   checkIssuers(config, problem);
+  checkCertificates(config, problem);
   if (!isWritable(config.dataDir)) problem('dataDir', 'cannot be written, or made');
   if (config.auth.mode === 'open')
     warning('auth.mode', 'open: everybody on this machine may read and write everything');
@@ -118,6 +120,18 @@ function checkIssuers({ auth }: Config, problem: Report): void {
     if (!Array.isArray(set?.keys) || set.keys.length === 0)
       problem(`auth.issuers[${index}].jwksFile`, 'is no JSON Web Key Set with a key');
   });
+}
+
+function checkCertificates({ ledger }: Config, problem: Report): void {
+  for (const name of ['topic', 'cosignatureTopic'] as const) {
+    const { [name]: topic } = ledger;
+    if (topic.kind !== 'kafka') continue;
+    for (const setting of ['caFile', 'certificateFile'] as const) {
+      const file = topic.tls?.[setting];
+      if (file !== undefined && attempt(() => new X509Certificate(readFileSync(file))) === undefined)
+        problem(`ledger.${name}.tls.${setting}`, 'is no certificate in PEM');
+    }
+  }
 }
 
 /** Whether a folder is there and can be written, or could be made. */

@@ -299,6 +299,13 @@ describe('concordat check-config', () => {
     assert.deepEqual((await check({ ...config(), ledger: { ...ledger, nextKeys } })).paths, ['ledger.nextKeys.batch']);
   });
 
+  test('tells a file that is no certificate', async () => {
+    const { ledger } = config();
+    const tls = { caFile: join(out, 'genesis.json') };
+    const topic = { kind: 'kafka', brokers: ['127.0.0.1:9'], topic: 'none', tls };
+    assert.deepEqual((await check({ ...config(), ledger: { ...ledger, topic } })).paths, ['ledger.topic.tls.caFile']);
+  });
+
   test('warns of times by which a log that rests raises an alarm', async () => {
     const { ledger } = config();
     const { warned } = await check({ ...config(), ledger: { ...ledger, parameters: { freezeAfterMs: 30_000 } } });
