@@ -90,7 +90,7 @@ func (s *state) openedBy(records []any, size int64) (object, error) {
 			return nil, fmt.Errorf("epoch: neither its proposal nor a vote on it")
 		}
 	}
-	if needed := 2*(len(v.active())-1)/3 + 1; len(agreed) < needed {
+	if needed := epochVotes(len(v.active())); len(agreed) < needed {
 		return nil, fmt.Errorf("epoch: %d of %d needed opened it", len(agreed), needed)
 	}
 	return change, nil

@@ -289,7 +289,7 @@ func (s *state) countVotes(p *proposal, index int64) {
 	if target != "" {
 		needed = 2*voters/3 + 1
 	} else if text(p.change, "kind") == "open-epoch" {
-		needed = 2*(voters-1)/3 + 1
+		needed = epochVotes(voters)
 	}
 	if yes >= needed {
 		s.decisions++
@@ -299,6 +299,11 @@ func (s *state) countVotes(p *proposal, index int64) {
 	} else if voters-no < needed {
 		p.status = "rejected"
 	}
+}
+
+// epochVotes is how many of the active members open an epoch: two sets of so many cannot open two.
+func epochVotes(members int) int {
+	return max(1, min(2*members/3+1, members-1))
 }
 
 // activate brings decided changes into force at a size, and says whether there was one.

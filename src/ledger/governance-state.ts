@@ -140,15 +140,15 @@ export function keysOfAllTime(
 }
 
 /**
- * Yes votes that decide a change: the quorum of active members, or, where it acts on one member, or on a log that can no longer finalise,
- * floor(2 (n - 1) / 3) + 1 of the n - 1 others, so that nobody need agree to its own removal.
+ * Yes votes that decide a change: the quorum of active members, or, where it acts on one member, floor(2 (n - 1) / 3) + 1 of the n - 1 others, so that nobody
+ * need agree to its own removal. A log that can no longer finalise is left by floor(2 n / 3) + 1, at most n - 1: two sets of so many cannot open two epochs.
  */
 export function votesNeeded(version: GovernanceVersion, change: Change): number {
   const active = activeMembers(version);
-  if (change.kind === 'open-epoch') return othersNeeded(active.length - 1);
+  if (change.kind === 'open-epoch') return Math.max(1, Math.min(moreThanTwoThirdsOf(active.length), active.length - 1));
   const target = targetOf(change);
   if (target === undefined) return quorumOf(version);
-  return othersNeeded(active.filter(({ name }) => name !== target).length);
+  return moreThanTwoThirdsOf(active.filter(({ name }) => name !== target).length);
 }
 
 /** Who has a vote on a change. */
@@ -164,8 +164,8 @@ export function acceptableRuleSets(version: GovernanceVersion, cutsSince: number
   return version.ruleSets.slice(cutsSince <= version.parameters.ruleSetGraceCuts ? -2 : -1);
 }
 
-function othersNeeded(others: number): number {
-  return Math.floor((2 * others) / 3) + 1;
+function moreThanTwoThirdsOf(members: number): number {
+  return Math.floor((2 * members) / 3) + 1;
 }
 
 function distinct(keys: readonly VerifierKey[]): readonly VerifierKey[] {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { formatEpoch, verifyEpoch } from '../../src/ledger/epoch.ts';
 import { formatEvidence } from '../../src/ledger/evidence-file.ts';
 import { parseFrame } from '../../src/ledger/frame.ts';
-import { DEFAULT_LOG_PARAMETERS, quorumSize, TWO_THIRDS } from '../../src/ledger/genesis.ts';
+import { DEFAULT_LOG_PARAMETERS, genesisHash, quorumSize, TWO_THIRDS } from '../../src/ledger/genesis.ts';
 import { takeGovernance, waitingSince } from '../../src/ledger/governance.ts';
 import type { Change } from '../../src/ledger/governance-change.ts';
 import { changeJson, parseChange } from '../../src/ledger/governance-change.ts';
@@ -15,10 +16,11 @@ import {
   latestVersion,
   quorumOf,
   versionAtSize,
+  votesNeeded,
 } from '../../src/ledger/governance-state.ts';
 import { acceptanceOf, admission, Consortium, rotation } from './support/consortium.ts';
 import { mutations } from './support/mutations.ts';
-import { exampleEvent, memberOf, ORIGIN, signingMember, SmallLog } from './support/small-log.ts';
+import { exampleEvent, exampleGenesis, memberOf, ORIGIN, signingMember, SmallLog } from './support/small-log.ts';
 
 const digest = 'ab'.repeat(32);
 const adopt: Change = { kind: 'adopt-rule-set', digest };
@@ -322,5 +324,41 @@ describe('thresholds', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  test('an epoch is opened by so many that no two can be, and that those left by tolerated faults are enough', () => {
+    const change: Change = { kind: 'open-epoch', size: 1, root: new Uint8Array(32), genesis: new Uint8Array(32) };
+    for (let count = 1; count <= names.length; count++) {
+      const needed = votesNeeded(latestVersion(new Consortium(names.slice(0, count)).state), change);
+      const liars = Math.floor((count - 1) / 3);
+      assert.ok(needed >= 1 && needed <= Math.max(1, count - Math.max(1, liars)), `${count}: ${needed}`);
+      if (count >= 4) assert.ok(2 * needed - count > liars, `${count}: ${needed}`);
+    }
+  });
+
+  test('of five members, one that signs both cannot have two epochs opened', async () => {
+    const five = names.slice(0, 5);
+    const consortium = new Consortium(five);
+    const opened = async (members: readonly string[], origin: string): Promise<unknown> => {
+      const { log } = consortium;
+      const next = exampleGenesis(
+        five.map((name) => signingMember(name, origin)),
+        { origin, previous: { origin: log.origin, size: 1, root: log.root(1), chains: new Map(), rules: 0 } },
+      );
+      const change: Change = { kind: 'open-epoch', size: 1, root: log.root(1), genesis: genesisHash(next) };
+      const fork = new Consortium(five);
+      const [first = '', ...others] = members;
+      const { id } = fork.propose(first, change);
+      for (const name of others) fork.vote(name, id);
+      const records = fork.log.records.map(parseFrame).filter((frame) => frame?.kind === 'governance');
+      const epoch = formatEpoch(records.filter((frame) => frame !== undefined));
+      return verifyEpoch({ epoch, state: consortium.state, genesis: next });
+    };
+    for (const members of [
+      ['m0', 'm1', 'm4'],
+      ['m2', 'm3', 'm4'],
+    ])
+      await assert.rejects(opened(members, `log.example/${members.join('')}`), { code: 'no-quorum' });
+    await opened(['m0', 'm1', 'm2', 'm4'], 'log.example/next');
   });
 });
