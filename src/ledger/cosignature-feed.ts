@@ -1,6 +1,7 @@
 import { errorCode } from './error-code.ts';
 import type { LedgerLog } from './ledger-options.ts';
 import type { Topic } from './transport.ts';
+import { waitAtMost } from './wait.ts';
 
 export interface CosignatureFeedOptions {
   readonly topic: Topic;
@@ -9,6 +10,8 @@ export interface CosignatureFeedOptions {
   readonly absorb: (note: Uint8Array) => void;
 }
 
+/** How long a signer waits for the topic: what it carries goes to peers as well. */
+const PUBLISH_PATIENCE_MS = 1000;
 /** Signatures of old trees are of no use: enough of the tail to hold every member's latest. */
 const TAIL_RECORDS = 256n;
 
@@ -20,6 +23,7 @@ export class CosignatureFeed {
   readonly #options: CosignatureFeedOptions;
   #offset: bigint | undefined;
   #readToEnd = false;
+  #isPublishing = false;
 
   constructor(options: CosignatureFeedOptions) {
     this.#options = options;
@@ -51,12 +55,23 @@ export class CosignatureFeed {
     }
   }
 
-  /** A failure is only logged: peers get the note as well, and it is published again while its tree is not final. */
+  /**
+   * Appends a note, and waits a moment for it. A failure is only logged, and while the topic hangs the next ones are left out: peers get them as well, and the last is
+   * published again while its tree is not final.
+   */
   async publish(note: Uint8Array): Promise<void> {
+    if (this.#isPublishing) return;
+    this.#isPublishing = true;
+    await waitAtMost(this.#append(note), PUBLISH_PATIENCE_MS);
+  }
+
+  async #append(note: Uint8Array): Promise<void> {
     try {
       await this.#options.topic.append(note);
     } catch (error) {
       this.#options.log.warn({ error: errorCode(error) }, 'a cosignature could not be appended');
+    } finally {
+      this.#isPublishing = false;
     }
   }
 }

@@ -4,6 +4,7 @@ import {
   fdatasync,
   ftruncateSync,
   fstatSync,
+  fsyncSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -203,7 +204,9 @@ export class DirectoryStorage implements LedgerStorage {
     let file = this.#files.get(name);
     if (file === undefined) {
       if (this.#readOnly && !this.hasFile(name)) return NO_FILE;
+      const isNew = !this.hasFile(name);
       this.#files.set(name, (file = new DirectoryFile(this.#path(name), this.#readOnly)));
+      if (isNew) syncFolder(this.#folder);
     }
     return file;
   }
@@ -234,6 +237,16 @@ export class DirectoryStorage implements LedgerStorage {
     this.#files.clear();
     this.state.close();
     this.#lock?.close();
+  }
+}
+
+/** Without it a power cut may take a new file, whose content was synced, from its folder. */
+function syncFolder(folder: string): void {
+  const descriptor = openSync(folder, 'r');
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

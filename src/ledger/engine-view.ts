@@ -245,7 +245,8 @@ export class EngineView implements LedgerView {
     const { replica, governance, options, parameters } = this.#engine;
     if (!mayRelay(frame, { replica, governance: governance.state })) return false;
     const nowMs = options.clock();
-    if (this.#relayed.has(frame, nowMs, parameters.resendAfterMs)) return true;
+    const judged = this.#relayed.judge(frame, nowMs, parameters.resendAfterMs);
+    if (judged !== 'append') return judged === 'done';
     this.#relayed.add(frame, nowMs);
     try {
       await options.topic.append(frame);

@@ -30,27 +30,34 @@ export function mayRelay(frame: Uint8Array, context: { replica: Replica; governa
   return judgeSigner(header, { origin: governance.origin, member }) === undefined;
 }
 
-/** A frame may be sent by whoever has it, and as often as they like, until it is read back. */
+/** A frame may be sent by whoever has it, and as often as they like, while no batch of its number is accepted. */
 const MOST_REMEMBERED = 1024;
+/** What is not accepted after so many tries will not be: its predecessor is missing for good. */
+const MOST_TIMES = 16;
 
-/** Which frames were appended for others lately, so that each is appended once in the time after which its author would send it again. */
+/** Which frames were appended for others, so that each is appended once in the time after which its author would send it again, and not without end. */
 export class RecentRelays {
-  readonly #atMs = new Map<string, number>();
+  readonly #frames = new Map<string, { readonly atMs: number; readonly times: number }>();
 
-  /** @returns whether it was appended less than `withinMs` ago */
-  has(frame: Uint8Array, nowMs: number, withinMs: number): boolean {
-    const atMs = this.#atMs.get(encodeHex(sha256(frame)));
-    return atMs !== undefined && nowMs >= atMs && nowMs - atMs < withinMs;
+  /** @returns whether to append it now; `done` when it was less than `withinMs` ago, `refused` when it was too often */
+  judge(frame: Uint8Array, nowMs: number, withinMs: number): 'append' | 'done' | 'refused' {
+    const known = this.#frames.get(encodeHex(sha256(frame)));
+    if (known === undefined) return 'append';
+    if (nowMs >= known.atMs && nowMs - known.atMs < withinMs) return 'done';
+    return known.times < MOST_TIMES ? 'append' : 'refused';
   }
 
   add(frame: Uint8Array, nowMs: number): void {
-    const [oldest] = this.#atMs.keys();
-    if (this.#atMs.size >= MOST_REMEMBERED && oldest !== undefined) this.#atMs.delete(oldest);
-    this.#atMs.set(encodeHex(sha256(frame)), nowMs);
+    const key = encodeHex(sha256(frame));
+    const times = (this.#frames.get(key)?.times ?? 0) + 1;
+    const [oldest] = this.#frames.keys();
+    if (this.#frames.size >= MOST_REMEMBERED && oldest !== undefined) this.#frames.delete(oldest);
+    this.#frames.set(key, { atMs: nowMs, times });
   }
 
+  /** Nothing was stored. */
   remove(frame: Uint8Array): void {
-    this.#atMs.delete(encodeHex(sha256(frame)));
+    this.#frames.delete(encodeHex(sha256(frame)));
   }
 }
 

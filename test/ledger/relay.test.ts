@@ -81,3 +81,22 @@ test('a batch that a peer appended before it died is not blamed on the broker', 
   assert.deepEqual(unfinished(world), []);
   assert.equal(incidentsOf(world).length, 0);
 });
+
+test('a batch whose predecessor is missing for good is not relayed without end', async () => {
+  const { world, lonely, others } = await cutOff();
+  for (let i = 0; i < 2; i++) {
+    world.commit(lonely);
+    world.nowMs += 2000;
+    await world.step('seal', lonely);
+  }
+  const frame = lonely.sealStore.batches[1]?.frame;
+  const [first] = others;
+  assert.ok(frame !== undefined && first?.view !== undefined);
+  const before = world.broker.records.length;
+  for (let i = 0; i < 100; i++) {
+    await first.view.relay(frame);
+    world.nowMs += 60_000;
+    await pass(world, first, ['read']);
+  }
+  assert.ok(world.broker.records.length - before <= 16, String(world.broker.records.length - before));
+});
