@@ -219,8 +219,8 @@ describe('concordat governance', { timeout: 240_000 }, () => {
     };
     assert.deepEqual(
       warnings.map(({ path }) => path),
-      ['ledger.peers[1].member', 'auth.mode'],
-      'the own replica knows who was admitted',
+      ['ledger.peers[1].member', 'ledger.nextKeys', 'auth.mode'],
+      'the own replica knows who was admitted, and which keys are in force',
     );
   });
 

@@ -22,9 +22,9 @@ function changeOf(kind: (typeof KINDS)[number], world: World, member: SimulatedM
     case 'adopt-rule-set':
       return { kind, digest: encodeHex(sha256(encodeUtf8(`rules ${label}`))) };
     case 'change-parameters':
-      return { kind, parameters: { ...DEFAULT_LOG_PARAMETERS, ruleSetGraceCuts: random.below(1000) } };
+      return { kind, parameters: { ...DEFAULT_LOG_PARAMETERS, ruleSetGraceCuts: 700 + world.governanceRecords } };
     case 'change-quorum':
-      return { kind, quorum: { numerator: 3, denominator: 4 } };
+      return { kind, quorum: { numerator: 3 + world.governanceRecords, denominator: 4 + world.governanceRecords } };
     case 'rotate-key': {
       const { keys, member: renewed } = memberKeys(member.identity.name, origin, label);
       const acceptance = buildAcceptance({

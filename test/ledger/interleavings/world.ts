@@ -191,6 +191,8 @@ export class World {
   /** Ids of all events that were committed, by author. */
   readonly events: { readonly id: string; readonly author: SimulatedMember }[] = [];
   readonly trace: string[] = [];
+  /** Governance records that were signed: changes take their numbers from it, because one that changes nothing is refused. */
+  governanceRecords = 0;
   /** Keys that members have made for a rotation, by the new batch key: kept until it is in force. */
   readonly preparedKeys = new Map<string, TestMember>();
   /** Names of members that were suspended or removed and did nothing wrong. */
@@ -276,6 +278,7 @@ export class World {
   act(member: SimulatedMember, act: GovernanceAct): string {
     const { name, keys } = member.identity;
     const signer = parseSignerKey(keys.batch);
+    this.governanceRecords++;
     const { frame, id } = buildGovernance({ log: this.consortium.origin, member: name, act, signer });
     member.topic.broker.append(frame);
     return id;
