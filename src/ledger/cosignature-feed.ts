@@ -6,6 +6,8 @@ import { waitAtMost } from './wait.ts';
 export interface CosignatureFeedOptions {
   readonly topic: Topic;
   readonly maximumReadBytes: number;
+  /** Never goes back. */
+  readonly clock: () => number;
   readonly log: LedgerLog;
   readonly absorb: (note: Uint8Array) => void;
 }
@@ -23,7 +25,9 @@ export class CosignatureFeed {
   readonly #options: CosignatureFeedOptions;
   #offset: bigint | undefined;
   #readToEnd = false;
+  #isConnected = false;
   #isPublishing = false;
+  #unreadableSinceMs: number | undefined;
 
   constructor(options: CosignatureFeedOptions) {
     this.#options = options;
@@ -34,10 +38,18 @@ export class CosignatureFeed {
     return this.#readToEnd;
   }
 
+  /** Since when it cannot be read. */
+  get unreadableSinceMs(): number | undefined {
+    return this.#unreadableSinceMs;
+  }
+
   /** Hands each record to `absorb`. @returns how many came */
   async read(waitMs: number, signal?: AbortSignal): Promise<number> {
-    const { topic, maximumReadBytes: maximumBytes, log, absorb } = this.#options;
+    const { topic, maximumReadBytes: maximumBytes, clock, log, absorb } = this.#options;
     try {
+      // Not when the ledger starts: this topic is not needed for that.
+      if (!this.#isConnected) await topic.connect();
+      this.#isConnected = true;
       this.#offset ??= await tailOffset(topic);
       const aborting = signal === undefined ? {} : { signal };
       const read = await topic.read({ fromOffset: this.#offset, maximumBytes, waitMs, ...aborting });
@@ -46,9 +58,11 @@ export class CosignatureFeed {
         this.#offset = record.offset + 1n;
       }
       if (this.#offset >= read.endOffset) this.#readToEnd = true;
+      this.#unreadableSinceMs = undefined;
       return read.records.length;
     } catch (error) {
-      log.warn({ error: errorCode(error) }, 'cosignatures cannot be read');
+      if (this.#unreadableSinceMs === undefined) log.warn({ error: errorCode(error) }, 'cosignatures cannot be read');
+      this.#unreadableSinceMs ??= clock();
       this.#offset = undefined;
       this.#readToEnd = false;
       return 0;

@@ -3,7 +3,7 @@ import type { Alarm } from './ledger-view.ts';
 
 /** How long a sealed batch may stay unsequenced, as a multiple of the time after which it is sent again. */
 const UNSEQUENCED_ROUNDS = 3;
-/** How long a peer may be silent, and the own replica behind a peer's final size, before it is told. */
+/** How long a peer or the second topic may be silent, and the own replica behind a peer's final size, before it is told. */
 const PATIENCE_MS = 30_000;
 
 /** What hinders this member's ledger now. Pure but for reading the engine's state. */
@@ -11,7 +11,7 @@ export function engineAlarms(engine: LedgerEngine): Alarm[] {
   return [...topicAlarms(engine), ...livenessAlarms(engine), ...ownAlarms(engine)];
 }
 
-function topicAlarms({ reader, drift }: LedgerEngine): Alarm[] {
+function topicAlarms({ reader, drift, cosignatures, options }: LedgerEngine): Alarm[] {
   const alarms: Alarm[] = [];
   const { state, sinceMs, code } = reader.state;
   if (state === 'halted')
@@ -20,6 +20,11 @@ function topicAlarms({ reader, drift }: LedgerEngine): Alarm[] {
     alarms.push({ kind: 'topic-unavailable', sinceMs, detail: `the topic does not answer (${code ?? ''})` });
   if (drift.settings.length > 0)
     alarms.push({ kind: 'topic-drift', sinceMs: drift.sinceMs, detail: drift.settings.join('; ') });
+  const { unreadableSinceMs } = cosignatures;
+  if (unreadableSinceMs !== undefined && options.clock() - unreadableSinceMs >= PATIENCE_MS) {
+    const detail = 'the topic for cosignatures does not answer: only members that reach each other make anything final';
+    alarms.push({ kind: 'cosignatures-unavailable', sinceMs: unreadableSinceMs, detail });
+  }
   return alarms;
 }
 

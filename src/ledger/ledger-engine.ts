@@ -138,6 +138,7 @@ export class LedgerEngine {
     this.cosignatures = new CosignatureFeed({
       topic: options.cosignatureTopic,
       maximumReadBytes: this.parameters.maximumReadBytes,
+      clock,
       log,
       absorb: (note) => this.finality.absorb(note),
     });

@@ -45,7 +45,6 @@ export class LedgerNode implements LedgerNodeHandle {
   #wakeSealer = (): void => {};
   #wakePeers = (): void => {};
   #wakeSigner = (): void => {};
-  #cosignaturesConnected = false;
 
   constructor(options: LedgerNodeOptions) {
     this.#options = options;
@@ -131,11 +130,6 @@ export class LedgerNode implements LedgerNodeHandle {
 
   async #cosignatures(): Promise<void> {
     const { engine } = this;
-    if (!this.#cosignaturesConnected) {
-      // Not in `start`: the second topic is not needed for good, peers carry cosignatures as well.
-      await this.#options.cosignatureTopic.connect();
-      this.#cosignaturesConnected = true;
-    }
     if (
       (await engine.cosignatureStep(engine.parameters.readWaitMs, this.#stop.signal)) === 0 &&
       !engine.cosignatures.readToEnd

@@ -108,6 +108,7 @@ export type AlarmKind =
   | 'topic-unavailable'
   | 'topic-halted'
   | 'topic-drift'
+  | 'cosignatures-unavailable'
   | 'behind-peers'
   | 'restored-backup'
   | 'unsequenced'

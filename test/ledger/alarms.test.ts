@@ -44,6 +44,16 @@ test('a stalled broker: unavailable at once, frozen and unsequenced later, all o
   assert.deepEqual(alarms(first), []);
 });
 
+test('a second topic that is gone is told after half a minute, and hinders nothing while members reach each other', async () => {
+  const { world, first } = await upAndRunning();
+  world.cosignatures.stalled = true;
+  await pass(world, 9);
+  assert.deepEqual(alarms(first), ['cosignatures-unavailable']);
+  world.cosignatures.stalled = false;
+  await pass(world, 1);
+  assert.deepEqual(alarms(first), []);
+});
+
 test('a silent member: the others tell who, and that nothing becomes final', async () => {
   const { world, first, third } = await upAndRunning();
   third.stop(1);

@@ -15,7 +15,13 @@ test('a signer waits a moment for a topic that hangs, and not again until it ans
     await hanging;
     return append(value);
   };
-  const feed = new CosignatureFeed({ topic, maximumReadBytes: 1000, log: SILENT, absorb: () => undefined });
+  const feed = new CosignatureFeed({
+    topic,
+    maximumReadBytes: 1000,
+    clock: Date.now,
+    log: SILENT,
+    absorb: () => undefined,
+  });
   const startedMs = performance.now();
   await feed.publish(Uint8Array.of(1));
   const firstMs = performance.now() - startedMs;
@@ -29,4 +35,25 @@ test('a signer waits a moment for a topic that hangs, and not again until it ans
     broker.records.map((value) => value[0]),
     [1, 3],
   );
+});
+
+test('since when it cannot be read is known until it can', async () => {
+  const broker = new MemoryBroker();
+  const topic = new MemoryTopic(broker);
+  let nowMs = 1000;
+  const absorbed: number[] = [];
+  const feed = new CosignatureFeed({
+    topic,
+    maximumReadBytes: 1000,
+    clock: () => nowMs,
+    log: SILENT,
+    absorb: (note) => void absorbed.push(note[0] ?? -1),
+  });
+  broker.append(Uint8Array.of(7));
+  broker.stalled = true;
+  for (nowMs of [2000, 3000]) assert.equal(await feed.read(0), 0);
+  assert.equal(feed.unreadableSinceMs, 2000);
+  broker.stalled = false;
+  assert.equal(await feed.read(0), 1);
+  assert.deepEqual([feed.unreadableSinceMs, absorbed], [undefined, [7]]);
 });
