@@ -85,7 +85,9 @@ describe('two members reconcile their disclosures over a real ledger', () => {
     await call('clinics', 'clinics-ehr', 'hospital/Patient?family=A');
     const federated = await call('clinics', 'clinics-ehr', 'Patient?family=A');
     await untilFinal(federated.headers.get('concordat-event') ?? '');
-    for (const { id } of await auditOf('clinics', 'acknowledged')) await untilFinal(id);
+    // The disclosures stand in the other member's batches, which may come later than the acknowledgements.
+    for (const { id, event } of await auditOf('clinics', 'acknowledged'))
+      for (const each of [id, event]) await untilFinal(each);
     const found = await report('hospital', 'window=PT1S');
     assert.deepEqual([found.values['disclosed'], found.values['acknowledged']], [3, 3]);
   });
