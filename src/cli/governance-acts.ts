@@ -49,9 +49,9 @@ export function proposeCommand(governance: Command): void {
         const change = changeFrom(kind, options, originOf(config));
         const act = { act: 'propose', change, nonce: proposalNonce(new Uint8Array(randomBytes(16))) } as const;
         const standing = await standingOf(config, options);
-        assertAcceptable(config, standing, act);
+        const signer = signerFor(config, standing, act);
         assent(config, change, options);
-        const id = await publish(config, options, standing, act);
+        const id = await publish({ config, options, standing, signer }, act);
         if (options.json === true) printJson({ proposal: id });
         else print(`proposed: ${id}`);
       }),
@@ -78,9 +78,9 @@ export function voteCommand(governance: Command): void {
         const standing = await standingOf(config, options);
         const { id, change } = await findProposal(config, named, standing?.state);
         const act = { act: 'vote', proposal: id, vote } as const;
-        assertAcceptable(config, standing, act);
+        const signer = signerFor(config, standing, act);
         if (vote === 'yes') assent(config, change, options);
-        await publish(config, options, standing, act);
+        await publish({ config, options, standing, signer }, act);
         print(`voted ${vote}`);
         // Who named it by how it begins sees what that was.
         if (id.startsWith(named) && id !== named) print(`on: ${id}, ${change.kind}`);
@@ -100,26 +100,27 @@ function standingOf(config: Config, { out, unchecked }: ActOptions): Promise<Gov
   return out === undefined ? currentStanding(config, unchecked === true) : Promise.resolve(undefined);
 }
 
-/** Before anything is signed or given up. @throws {CommandError} false: members would refuse it, or it would not count */
-function assertAcceptable({ member }: Config, standing: GovernancePlace | undefined, act: GovernanceAct): void {
-  const refusal = standing && refusalOf(standing, { member, act });
+/**
+ * Before anything is signed or given up.
+ * @returns what will sign @throws {CommandError} false: members would refuse it, or it would not count
+ */
+function signerFor(config: Config, standing: GovernancePlace | undefined, act: GovernanceAct): NoteSigner {
+  const refusal = standing && refusalOf(standing, { member: config.member, act });
   if (refusal !== undefined) throw new CommandError('false', `nothing was sent: ${refusal}`);
+  return signerInForce(config, standing);
 }
 
-/** Signs with the batch key in force and appends to the configured topic; whether it counts, `show` tells once it was read back. */
-async function publish(
-  config: Config,
-  { out }: ActOptions,
-  standing: GovernancePlace | undefined,
-  act: GovernanceAct,
-): Promise<string> {
-  const { frame, id } = buildGovernance({
-    log: originOf(config),
-    member: config.member,
-    act,
-    signer: signerInForce(config, standing),
-  });
-  if (out !== undefined) writeFileSync(out, frame);
+interface Sending {
+  readonly config: Config;
+  readonly options: ActOptions;
+  readonly standing: GovernancePlace | undefined;
+  readonly signer: NoteSigner;
+}
+
+/** Signs and appends to the configured topic; whether it counts, `show` tells once it was read back. */
+async function publish({ config, options, standing, signer }: Sending, act: GovernanceAct): Promise<string> {
+  const { frame, id } = buildGovernance({ log: originOf(config), member: config.member, act, signer });
+  if (options.out !== undefined) writeFileSync(options.out, frame);
   else {
     assertAccepted(frame, standing);
     await withTopic(config, (topic) => topic.append(frame));
@@ -153,7 +154,9 @@ function signerInForce(config: Config, standing: GovernancePlace | undefined): N
   if (signer === undefined)
     throw new CommandError(
       'false',
-      `${config.member} is no active member of this log, or the configuration has none of its keys in force`,
+      standing === undefined
+        ? `${config.member} is no active member of this log, or the configuration has none of its keys in force`
+        : `nothing was sent: the configuration has none of the keys of ${config.member} that are in force; see \`check-config\``,
     );
   return signer;
 }

@@ -25,13 +25,16 @@ export async function currentStanding(config: Config, unchecked: boolean): Promi
 
 /** @returns in words, why it is not known */
 async function readStanding(config: Config): Promise<GovernancePlace | string> {
-  if (!hasStoredLedger(config)) return 'this gateway has no replica of the log yet';
-  const { place, fromOffset } = withStoredLedger(config, ({ governance, replica }) => {
-    const { size, cuts, nextOffset } = replica.head;
-    return { place: { state: governance, size, cuts }, fromOffset: nextOffset };
-  });
+  const stored = hasStoredLedger(config)
+    ? withStoredLedger(config, ({ governance, replica }) => {
+        const { size, cuts, nextOffset } = replica.head;
+        return { place: { state: governance, size, cuts }, fromOffset: nextOffset };
+      })
+    : undefined;
   return withTopic(config, async (topic) => {
     const endOffset = await topic.endOffset();
+    if (stored === undefined) return `this gateway has no replica of the log yet, which has ${endOffset} records`;
+    const { place, fromOffset } = stored;
     const behind = endOffset - fromOffset;
     if (behind < 0n) return `the topic ends ${-behind} records before where the own replica has read it`;
     if (behind > MAXIMUM_RECORDS_BEHIND) return `the own replica is ${behind} records behind the topic`;

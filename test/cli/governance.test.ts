@@ -217,10 +217,19 @@ describe('concordat governance', { timeout: 240_000 }, () => {
     const args = ['governance', 'propose', 'change-quorum', '--quorum', '6/7', '--json', '--config', without];
     const { code, stderr } = await runCli(args);
     assert.equal(code, 3);
-    assert.match(stderr, /no replica .* could not be checked, and nothing was sent; .* --unchecked/);
+    assert.match(
+      stderr,
+      /no replica .* [1-9][0-9]* records: .* could not be checked, and nothing was sent; .* --unchecked/,
+    );
     const { proposal } = JSON.parse(await concordat(...args, '--unchecked')) as { proposal: string };
     await until(async () => (await report()).proposals.some(({ id }) => id === proposal));
-    await concordat('governance', 'vote', proposal.slice(0, 8), 'no', '--config', fileOf('b'));
+    const ofB = JSON.parse(readFileSync(fileOf('b'), 'utf8')) as object;
+    writeFileSync(without, JSON.stringify({ ...ofB, dataDir: join(folder, 'empty') }));
+    // Found in the topic alone, by how it begins.
+    const voting = ['governance', 'vote', proposal.slice(0, 8), 'no', '--config', without];
+    assert.equal((await runCli(voting)).code, 3);
+    assert.match(await concordat(...voting, '--unchecked'), new RegExp(`^voted no\\non: ${proposal}, `));
+    await until(async () => (await report()).proposals.some((each) => each.id === proposal && each.no.includes('b')));
     const again = ['governance', 'vote', proposal.slice(0, 8), '--config', fileOf('b'), '--unchecked'];
     assert.equal((await runCli(again)).code, 1, 'what can be checked is, whatever is said');
   });
@@ -240,6 +249,12 @@ describe('concordat governance', { timeout: 240_000 }, () => {
     await running.gateways[0]?.close();
     running.gateways[0] = await startGateway(loadConfig(fileOf('a')));
     await enact('rotate-key', '--member-file', file, '--grace', '0');
+    const outdated = join(folder, 'outdated.yaml');
+    writeFileSync(outdated, JSON.stringify({ ...config, ledger: { ...config.ledger, nextKeys: undefined } }));
+    const change = ['governance', 'propose', 'change-quorum', '--quorum', '4/5', '--config'];
+    const refused = await runCli([...change, outdated]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /nothing was sent: .* keys of a that are in force/);
     const id = await propose('change-quorum', '--quorum', '4/5');
     await until(async () => (await report()).proposals.some((proposal) => proposal.id === id));
     await concordat('governance', 'vote', id, 'no', '--config', fileOf('b'));
