@@ -46,9 +46,7 @@ export function fsckCommand(program: Command): void {
         if (options.json === true) printJson({ whole: report.findings.length === 0, ...report });
         else reportText(report).forEach(print);
         if (report.findings.length === 0) return 0;
-        return report.size === 0 && report.findings.every((finding) => finding.detail === 'there is no checkpoint')
-          ? 3
-          : 1;
+        return lacksOnlyCheckpoint(report) ? 3 : 1;
       }),
     );
 }
@@ -118,7 +116,15 @@ function progressLine(): OnProgress {
   };
 }
 
-function reportText({ size, events, findings, prunedBodies, refused }: FsckReport): string[] {
+/** A log that has just begun: its leaves are as they must be, and nothing is final yet. */
+function lacksOnlyCheckpoint({ findings }: FsckReport): boolean {
+  return findings.every(({ fault, detail }) => fault === 'checkpoint' && detail === 'there is no checkpoint');
+}
+
+function reportText(report: FsckReport): string[] {
+  const { size, events, findings, prunedBodies, refused } = report;
+  if (findings.length > 0 && lacksOnlyCheckpoint(report))
+    return [`no final checkpoint yet; nothing else is wrong with its ${size} leaves`];
   return [
     findings.length === 0
       ? `whole: ${size} leaves, ${events} events`

@@ -67,13 +67,10 @@ function changeMembers(kind: string, options: ChangeOptions): { readonly [name: 
         evidence: encodeBase64(readInput(needed(options.evidence, '--evidence'))),
       };
     case 'change-quorum': {
-      const [numerator = '', denominator = ''] = needed(options.quorum, '--quorum').split('/');
-      return {
-        quorum: {
-          numerator: wholeNumber(numerator, '--quorum'),
-          denominator: wholeNumber(denominator, '--quorum'),
-        },
-      };
+      const [, numerator, denominator] =
+        /^([0-9]{1,15})\/([0-9]{1,15})$/.exec(needed(options.quorum, '--quorum')) ?? [];
+      if (numerator === undefined) throw new CommandError('usage', '--quorum is n/d, such as 3/4');
+      return { quorum: { numerator: Number(numerator), denominator: Number(denominator) } };
     }
     case 'adopt-rule-set':
       return { digest: ruleSetFrom(options) };

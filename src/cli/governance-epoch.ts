@@ -16,6 +16,9 @@ import { readInput } from './read-input.ts';
 import { runAction } from './run-action.ts';
 import { withStoredLedger } from './stored-ledger.ts';
 
+/** What records of members that were admitted, or rotated their keys, look like to who knows the genesis alone. */
+const OF_OLD_MEMBERS: ReadonlySet<string> = new Set(['bad-signature', 'unknown-member', 'no-quorum']);
+
 interface EpochOptions {
   readonly genesis: string;
   readonly history?: string;
@@ -58,6 +61,10 @@ export function epochCommand(governance: Command): void {
         } catch (error) {
           if (!(error instanceof VerificationError)) throw error;
           print(`does not hold: ${error.message} (${error.code})`);
+          if (options.history === undefined && OF_OLD_MEMBERS.has(error.code))
+            print(
+              'judged by the members and keys of the old genesis: if those had changed, give --history (/ledger/history)',
+            );
           return 1;
         }
       }),

@@ -7,6 +7,7 @@ import type { GatewayOptions } from './gateway-client.ts';
 import { epochCommand } from './governance-epoch.ts';
 import { nextGenesisCommand } from './governance-next-genesis.ts';
 import { proposeCommand, voteCommand } from './governance-acts.ts';
+import { onlyOne } from './governance-proposal.ts';
 import { memberFile } from './member-file.ts';
 import { print, printJson, printTable } from './print.ts';
 import { runAction } from './run-action.ts';
@@ -31,7 +32,11 @@ export function governanceCommand(program: Command): void {
     governance.command('show').description('one proposal').argument('<proposal>', 'its id, or how it begins'),
   ).action(
     runAction(async (id: string, options: AskOptions) => {
-      const proposal = found(await fetchReport(options), id);
+      const { proposals } = await fetchReport(options);
+      const proposal = onlyOne(
+        id,
+        proposals.filter((each) => each.id.startsWith(id)),
+      );
       if (options.json === true) printJson(proposal);
       else showText(proposal);
     }),
@@ -75,14 +80,6 @@ async function fetchReport(options: AskOptions): Promise<GovernanceReport> {
   if (typeof report !== 'object' || report === null || !('proposals' in report))
     throw new CommandError('not-reachable', `what answers at ${gatewayBase(options)} gives no governance report`);
   return report as GovernanceReport;
-}
-
-function found({ proposals }: GovernanceReport, id: string): ProposalReport {
-  const matching = proposals.filter((proposal) => proposal.id.startsWith(id));
-  const [proposal] = matching;
-  if (proposal === undefined) throw new CommandError('false', 'there is no such proposal');
-  if (matching.length > 1) throw new CommandError('usage', 'several proposals begin like this');
-  return proposal;
 }
 
 function listText(report: GovernanceReport): void {

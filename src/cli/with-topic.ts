@@ -4,6 +4,8 @@ import type { Topic } from '../ledger/transport.ts';
 import { topicReason } from '../main/topic-reason.ts';
 import { CommandError } from './command-error.ts';
 
+const READ_BYTES = 1 << 20;
+
 /** Works with a gateway's topic, connected. @throws {CommandError} not-reachable: it took no record, or cannot be read */
 export async function withTopic<T>(config: Config, work: (topic: Topic) => Promise<T>): Promise<T> {
   const { openTopic } = await import('../main/open-topic.ts');
@@ -21,5 +23,16 @@ export async function withTopic<T>(config: Config, work: (topic: Topic) => Promi
     throw new CommandError('not-reachable', message, { cause });
   } finally {
     await topic.close();
+  }
+}
+
+/** Values of the records from one offset up to another, in order. */
+export async function* topicRecords(topic: Topic, fromOffset: bigint, endOffset: bigint): AsyncGenerator<Uint8Array> {
+  for (let next = fromOffset; next < endOffset;) {
+    const { records } = await topic.read({ fromOffset: next, maximumBytes: READ_BYTES, waitMs: 1000 });
+    const last = records.at(-1);
+    if (last === undefined) return;
+    for (const { value } of records) yield value;
+    next = last.offset + 1n;
   }
 }

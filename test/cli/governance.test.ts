@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -174,6 +175,65 @@ describe('concordat governance', { timeout: 240_000 }, () => {
     );
   });
 
+  test('what every member would refuse is not sent, and its rule is told', async () => {
+    const { leafIndex, id } = (await report()).proposals[0] ?? { leafIndex: -1, id: '' };
+    const junk = join(folder, 'junk');
+    writeFileSync(junk, 'no evidence');
+    const open = await propose('change-quorum', '--quorum', '5/6');
+    const cases: readonly (readonly [RegExp, ...string[]])[] = [
+      [/x is no member/, 'propose', 'suspend', '--member', 'x', '--freeze', '1'],
+      [/--evidence must be/, 'propose', 'accept-evidence', '--member', 'b', '--evidence', junk],
+      [/is in force already/, 'propose', 'adopt-rule-set', '--rules', rules],
+      [new RegExp(`already voted yes on ${open}`), 'vote', open],
+      [new RegExp(`already voted yes on ${open}`), 'vote', open.slice(0, 8), 'yes'],
+      [/already voted yes on .* first word/, 'vote', open, 'no'],
+      [/already voted yes on/, 'vote', id.slice(0, 12)],
+      [/no such proposal/, 'vote', '0'.repeat(64)],
+    ];
+    for (const [words, ...args] of cases) {
+      const { code, stdout, stderr } = await runCli(['governance', ...args, '--config', fileOf('a')]);
+      assert.deepEqual([code, stdout], [1, ''], args.join(' '));
+      assert.match(stderr, words);
+      assert.match(stderr, /^concordat: [^\n]*\n$/);
+    }
+    const voted = await concordat('governance', 'vote', open.slice(0, 8), 'no', '--config', fileOf('b'));
+    assert.equal(voted, `voted no\non: ${open}, change-quorum\n`);
+    await until(async () => (await report()).proposals.some((each) => each.id === open && each.status === 'rejected'));
+    assert.deepEqual(
+      (await report()).proposals.filter((each) => each.leafIndex > leafIndex).map((each) => each.id),
+      [open],
+    );
+    const { host, port } = loadConfig(fileOf('b')).listen;
+    const { incidents } = (await (await fetch(`http://${host}:${port}/ledger/status`)).json()) as {
+      incidents: unknown[];
+    };
+    assert.deepEqual(incidents, []);
+  });
+
+  test('an act that cannot be checked is sent only if that is said', async () => {
+    const without = join(folder, 'without.yaml');
+    const config = JSON.parse(readFileSync(fileOf('a'), 'utf8')) as object;
+    writeFileSync(without, JSON.stringify({ ...config, dataDir: join(folder, 'empty') }));
+    const args = ['governance', 'propose', 'change-quorum', '--quorum', '6/7', '--json', '--config', without];
+    const { code, stderr } = await runCli(args);
+    assert.equal(code, 3);
+    assert.match(
+      stderr,
+      /no replica .* [1-9][0-9]* records: .* could not be checked, and nothing was sent; .* --unchecked/,
+    );
+    const { proposal } = JSON.parse(await concordat(...args, '--unchecked')) as { proposal: string };
+    await until(async () => (await report()).proposals.some(({ id }) => id === proposal));
+    const ofB = JSON.parse(readFileSync(fileOf('b'), 'utf8')) as object;
+    writeFileSync(without, JSON.stringify({ ...ofB, dataDir: join(folder, 'empty') }));
+    // Found in the topic alone, by how it begins.
+    const voting = ['governance', 'vote', proposal.slice(0, 8), 'no', '--config', without];
+    assert.equal((await runCli(voting)).code, 3);
+    assert.match(await concordat(...voting, '--unchecked'), new RegExp(`^voted no\\non: ${proposal}, `));
+    await until(async () => (await report()).proposals.some((each) => each.id === proposal && each.no.includes('b')));
+    const again = ['governance', 'vote', proposal.slice(0, 8), '--config', fileOf('b'), '--unchecked'];
+    assert.equal((await runCli(again)).code, 1, 'what can be checked is, whatever is said');
+  });
+
   test('once its keys have changed, a member acts with the new ones', async () => {
     const keys = join(folder, 'renewed');
     const made = ['batch', 'origin', 'cosigner', 'agreement'] as const;
@@ -189,6 +249,12 @@ describe('concordat governance', { timeout: 240_000 }, () => {
     await running.gateways[0]?.close();
     running.gateways[0] = await startGateway(loadConfig(fileOf('a')));
     await enact('rotate-key', '--member-file', file, '--grace', '0');
+    const outdated = join(folder, 'outdated.yaml');
+    writeFileSync(outdated, JSON.stringify({ ...config, ledger: { ...config.ledger, nextKeys: undefined } }));
+    const change = ['governance', 'propose', 'change-quorum', '--quorum', '4/5', '--config'];
+    const refused = await runCli([...change, outdated]);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /nothing was sent: .* keys of a that are in force/);
     const id = await propose('change-quorum', '--quorum', '4/5');
     await until(async () => (await report()).proposals.some((proposal) => proposal.id === id));
     await concordat('governance', 'vote', id, 'no', '--config', fileOf('b'));
@@ -255,10 +321,10 @@ describe('concordat governance', { timeout: 240_000 }, () => {
       /goes on from test\.example\/governance at size/,
     );
     assert.match(await concordat('governance', 'epoch', epoch, ...pins), /^genesis: [0-9a-f]{64}$/m);
-    assert.equal(
-      (await runCli(['governance', 'epoch', epoch, '--genesis', genesis, '--new-genesis', genesis])).code,
-      1,
-    );
+    // a's keys had changed: who knows the genesis alone is told what is missing.
+    const lacking = await runCli(['governance', 'epoch', epoch, '--genesis', genesis, '--new-genesis', newGenesis]);
+    assert.equal(lacking.code, 1);
+    assert.match(lacking.stdout, /^does not hold: .* \(bad-signature\)\n.* --history /);
   });
 
   test('what is missing is said, and nothing is sent', async () => {
@@ -267,8 +333,37 @@ describe('concordat governance', { timeout: 240_000 }, () => {
       const { code } = await runCli(['governance', 'propose', ...args, '--config', fileOf('a')]);
       assert.equal(code, 2, args.join(' '));
     }
+    const { stderr } = await runCli([
+      'governance',
+      'propose',
+      'change-quorum',
+      '--quorum',
+      'x',
+      '--config',
+      fileOf('a'),
+    ]);
+    assert.match(stderr, /n\/d, such as 3\/4/);
     assert.equal((await runCli(['governance', 'vote', 'abc', '--config', fileOf('a')])).code, 2);
     assert.equal((await runCli(['governance', 'show', 'ffff', '--config', fileOf('a')])).code, 1);
     assert.equal((await report()).proposals.length, before_);
+  });
+
+  test('a replica that lags, or has read further than the topic goes, is told with how far', async () => {
+    for (const gateway of running.gateways.splice(0)) await gateway.close();
+    const topic = new DatabaseSync(join(folder, 'topic.db'));
+    topic.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+      INSERT INTO records (value) SELECT x'00' FROM n`);
+    topic.close();
+    const args = ['governance', 'propose', 'change-quorum', '--quorum', '8/9', '--config'];
+    const lagging = await runCli([...args, fileOf('a')]);
+    assert.equal(lagging.code, 3);
+    assert.match(lagging.stderr, /replica is 60[0-9]{2} records behind the topic: .* --unchecked\n$/);
+    const other = join(folder, 'other-topic.yaml');
+    const config = JSON.parse(readFileSync(fileOf('a'), 'utf8')) as { ledger: object };
+    const ledger = { ...config.ledger, topic: { kind: 'file', path: join(folder, 'other.db') } };
+    writeFileSync(other, JSON.stringify({ ...config, ledger }));
+    const ahead = await runCli([...args, other]);
+    assert.equal(ahead.code, 3);
+    assert.match(ahead.stderr, /topic ends [1-9][0-9]* records before where the own replica has read it: /);
   });
 });
