@@ -17,7 +17,7 @@ import type { JudgedAct } from './support/random-governance.ts';
 
 const verifier = await builtTool(join(import.meta.dirname, '..', '..', 'verifier-go'));
 const skip = 'missing' in verifier ? `the verifier in Go: ${verifier.missing}` : false;
-const RUNS = 150;
+const RUNS = 60;
 /** Of each log, as they are and changed. */
 const HISTORIES = 8;
 const SEED = 20261129;

@@ -11,12 +11,13 @@ import { formatEvidence } from '../../src/ledger/evidence-file.ts';
 import { parseFrame } from '../../src/ledger/frame.ts';
 import { genesisHash, MAXIMUM_MEMBERS } from '../../src/ledger/genesis.ts';
 import type { Change } from '../../src/ledger/governance-change.ts';
-import { buildHistory } from '../../src/ledger/governance-history.ts';
+import { buildHistory, MAXIMUM_HISTORY_BYTES } from '../../src/ledger/governance-history.ts';
 import { latestVersion } from '../../src/ledger/governance-state.ts';
 import { membershipOf } from '../../src/ledger/membership.ts';
 import { parseNote, verifyNote } from '../../src/ledger/note.ts';
 import { buildPolicy, formatPolicy } from '../../src/ledger/policy.ts';
 import { formatReceipt, parseReceipt } from '../../src/ledger/receipt.ts';
+import { MAXIMUM_PROOF_BYTES } from '../../src/ledger/tlog-proof.ts';
 import { verifyReceipt } from '../../src/ledger/verifier.ts';
 import { builtTool } from '../support/go-tool.ts';
 import { Consortium, rotation } from './support/consortium.ts';
@@ -30,8 +31,9 @@ const skip = 'missing' in verifier ? `the verifier in Go: ${verifier.missing}` :
 
 const names = Array.from({ length: MAXIMUM_MEMBERS }, (_, i) => `member-with-a-name-of-some-length-${i}`);
 const QUORUM = 43;
-/** More than a year in which each member gets new keys. */
-const ROTATIONS = 72;
+const ROTATIONS = 16;
+/** Years in which each member gets new keys once. */
+const YEARS = 3;
 const events = [exampleEvent('a')];
 
 /** The checkpoint of a log's end, as a member serves it: not with every line that there is. */
@@ -87,7 +89,9 @@ describe('of as many members as a consortium may have', () => {
   const { log } = consortium;
   const { genesis } = log;
 
-  test('a receipt holds after more than a year of new keys', async () => {
+  test('a receipt holds after new keys, and has room for three years of them', async () => {
+    assert.ok((history.length / ROTATIONS) * YEARS * MAXIMUM_MEMBERS < MAXIMUM_HISTORY_BYTES);
+    assert.ok((carrying.length / ROTATIONS) * YEARS * MAXIMUM_MEMBERS < MAXIMUM_PROOF_BYTES);
     const checkNote = (...args: Parameters<typeof verifyNote>) => Promise.resolve(verifyNote(...args));
     const facts = await verifyReceipt({ receipt: carrying, genesis, checkNote });
     assert.deepEqual([facts.author, facts.cosigners.length], [names[0], MAXIMUM_MEMBERS]);
