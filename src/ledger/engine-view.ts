@@ -244,10 +244,8 @@ export class EngineView implements LedgerView {
   async relay(frame: Uint8Array): Promise<boolean> {
     const { replica, governance, options, parameters } = this.#engine;
     if (!mayRelay(frame, { replica, governance: governance.state })) return false;
-    const nowMs = options.clock();
-    const judged = this.#relayed.judge(frame, nowMs, parameters.resendAfterMs);
-    if (judged !== 'append') return judged === 'done';
-    this.#relayed.add(frame, nowMs);
+    const taken = this.#relayed.take(frame, options.clock(), parameters.resendAfterMs);
+    if (taken !== 'append') return taken === 'done';
     try {
       await options.topic.append(frame);
       return true;

@@ -39,20 +39,16 @@ const MOST_TIMES = 16;
 export class RecentRelays {
   readonly #frames = new Map<string, { readonly atMs: number; readonly times: number }>();
 
-  /** @returns whether to append it now; `done` when it was less than `withinMs` ago, `refused` when it was too often */
-  judge(frame: Uint8Array, nowMs: number, withinMs: number): 'append' | 'done' | 'refused' {
-    const known = this.#frames.get(encodeHex(sha256(frame)));
-    if (known === undefined) return 'append';
-    if (nowMs >= known.atMs && nowMs - known.atMs < withinMs) return 'done';
-    return known.times < MOST_TIMES ? 'append' : 'refused';
-  }
-
-  add(frame: Uint8Array, nowMs: number): void {
+  /** Notes a frame that is to be appended now. @returns `done` when it was less than `withinMs` ago, `refused` when it was too often; then nothing is noted */
+  take(frame: Uint8Array, nowMs: number, withinMs: number): 'append' | 'done' | 'refused' {
     const key = encodeHex(sha256(frame));
-    const times = (this.#frames.get(key)?.times ?? 0) + 1;
+    const { atMs, times } = this.#frames.get(key) ?? { atMs: -Infinity, times: 0 };
+    if (nowMs >= atMs && nowMs - atMs < withinMs) return 'done';
+    if (times >= MOST_TIMES) return 'refused';
     const [oldest] = this.#frames.keys();
     if (this.#frames.size >= MOST_REMEMBERED && oldest !== undefined) this.#frames.delete(oldest);
-    this.#frames.set(key, { atMs: nowMs, times });
+    this.#frames.set(key, { atMs: nowMs, times: times + 1 });
+    return 'append';
   }
 
   /** Nothing was stored. */
